@@ -1,0 +1,43 @@
+"""Plugin perturbers: label-preserving rewrites of items, with guards and certificates."""
+
+from __future__ import annotations
+
+from oodrop.perturbers.certificate import Certificate, Outcome
+from oodrop.perturbers.edits import Edit, Reorder, Replace, UseTemplate, apply_edits, undo_edits
+from oodrop.perturbers.engine import Perturbed, perturb
+from oodrop.perturbers.item import Item, Units
+from oodrop.perturbers.registry import (
+    NotApplicable,
+    Perturber,
+    all_perturbers,
+    get_perturber,
+    load_plugin,
+    perturber,
+)
+from oodrop.perturbers.suites import Suite, all_suites, get_suite
+from oodrop.perturbers.variant import Variant
+
+__all__ = [
+    "Certificate",
+    "Edit",
+    "Item",
+    "NotApplicable",
+    "Outcome",
+    "Perturbed",
+    "Perturber",
+    "Reorder",
+    "Replace",
+    "Suite",
+    "Units",
+    "UseTemplate",
+    "Variant",
+    "all_perturbers",
+    "all_suites",
+    "apply_edits",
+    "get_perturber",
+    "get_suite",
+    "load_plugin",
+    "perturb",
+    "perturber",
+    "undo_edits",
+]

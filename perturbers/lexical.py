@@ -1,0 +1,76 @@
+"""Lexical perturbers: the spelling of words changes, the words stay recognisable."""
+
+from __future__ import annotations
+
+import math
+import random
+from collections.abc import Callable, Sequence
+
+from oodrop.perturbers.edits import Edit, Replace
+from oodrop.perturbers.item import Item
+from oodrop.perturbers.registry import SEVERITY_FRACTION, NotApplicable, perturber
+from oodrop.perturbers.rng import below
+from oodrop.perturbers.spans import eligible_words
+
+# Letters that touch each other on a US QWERTY keyboard (rows as staggered on ANSI layouts).
+_ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
+
+
+def _neighbours() -> dict[str, str]:
+    result: dict[str, str] = {}
+    for r, row in enumerate(_ROWS):
+        for c, letter in enumerate(row):
+            near = [row[c - 1 : c], row[c + 1 : c + 2]]
+            if r > 0:
+                near.append(_ROWS[r - 1][c : c + 2])
+            if r < 2:
+                near.append(_ROWS[r + 1][max(c - 1, 0) : c + 1])
+            result[letter] = "".join(near)
+    return result
+
+
+NEIGHBOURS = _neighbours()
+WordEdit = Callable[[str, random.Random], str | None]
+
+
+def edit_words(
+    item: Item, rng: random.Random, severity: int, edit: WordEdit, min_len: int = 4
+) -> Sequence[Edit] | NotApplicable:
+    """Edit the severity's fraction of the eligible words of an item, at least one.
+
+    Every eligible word draws its rank and its edit whether it is chosen or not, so that the
+    edits of a higher severity contain those of a lower one. A word for which ``edit`` gives
+    None is not eligible.
+    """
+    candidates: list[tuple[float, Replace]] = []
+    for name, text in item.segments.items():
+        for start, end in eligible_words(text, item.protected, min_len):
+            word, rank = text[start:end], rng.random()
+            after = edit(word, rng)
+            if after is not None and after != word:
+                candidates.append((rank, Replace(name, start, word, after)))
+    if not candidates:
+        return NotApplicable("no eligible word outside the protected text")
+    count = max(1, math.floor(SEVERITY_FRACTION[severity] * len(candidates) + 0.5))
+    chosen = sorted(candidates, key=lambda c: c[0])[:count]
+    return [replace for _, replace in chosen]
+
+
+@perturber("lexical.keyboard_typo", evidence="checked")
+def keyboard_typo(item: Item, rng: random.Random, *, severity: int) -> Sequence[Edit] | NotApplicable:
+    """One inner letter of a word becomes a letter beside it on a QWERTY keyboard.
+
+    Words of at least four letters; first and last letter stay, as readers recognise words by
+    them (Rayner et al. 2006, "Raeding wrods with jubmled lettres").
+    """
+    return edit_words(item, rng, severity, _neighbour_typo)
+
+
+def _neighbour_typo(word: str, rng: random.Random) -> str | None:
+    place, pick = 1 + below(rng, len(word) - 2), rng.random()
+    options = NEIGHBOURS.get(word[place].lower())
+    if options is None:
+        return None
+    letter = options[int(pick * len(options))]
+    letter = letter.upper() if word[place].isupper() else letter
+    return word[:place] + letter + word[place + 1 :]

@@ -1,0 +1,71 @@
+"""Protected spans (guard G0): text that carries the label and must survive verbatim."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterable
+from functools import lru_cache
+
+Span = tuple[int, int]
+
+_UNIT = (
+    r"(?:%|°\s?[CF]|degrees?(?:\s[CF]\b)?|(?:[mkµu]?[gGLlmsVW]|mL|dL|cm|mm|km|kg|lb|oz|ppm|ppb|psi|"
+    r"mR|mrem|rem|[mk]?Bq|[mµu]?Ci|[mk]?Hz|kPa|mmHg)(?:/[a-zA-Z]+)?\b|"
+    r"(?:second|minute|hour|day|week|month|year|min|h|d)s?\b|[ap]\.?m\.?(?!\w))"
+)
+_PATTERNS = (
+    r"```.*?```|`[^`\n]+`",  # code
+    r"\$\$.+?\$\$|\$(?=\S)[^$\n]+?(?<=\S)\$|\\\(.+?\\\)|\\\[.+?\\\]|\\[a-zA-Z]+(?:\{[^{}]*\})*",
+    r"https?://\S+|www\.\S+|\b[\w.+-]+@[\w-]+\.[\w.]+",
+    r"\{\{.*?\}\}",
+    rf"(?<!\w)[-+]?(?:\d[\d.,:/]*\d|\d)(?:(?:st|nd|rd|th)\b|\s?{_UNIT})?",
+    r"\b[A-Za-z]*\d\w*",
+    r"^\s*\(?[A-Da-d][.):](?=\s)|\([A-Da-d]\)",  # option labels
+    r"\b(?:no|not|none|never|neither|nor|without|unless|except|cannot|nothing|nobody|nowhere)\b"
+    r"|\b\w+n['’]t\b",
+    r"\b(?:more|less|fewer|greater|most|least|above|below|over|under|before|after|between|within|"
+    r"until|since|only|all|any|every|each|both|either|must|may|should|shall|if|than|sooner|later|"
+    r"earlier|first|last|same|and|or)\b",
+    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|"
+    r"fifty|sixty|hundred|thousand|half|quarter|twice|once|dozen)\b",
+)
+_PROTECTED = re.compile("|".join(f"(?:{p})" for p in _PATTERNS), re.I | re.M | re.S)
+_WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
+
+
+@lru_cache(maxsize=65536)
+def protected_spans(text: str, literals: tuple[str, ...] = ()) -> tuple[Span, ...]:
+    """Sorted, disjoint spans of ``text`` that no perturber may touch.
+
+    Numbers with their units, times, negations, comparators, quantifiers, code, LaTeX, URLs,
+    option labels, and every occurrence of the given literals.
+    """
+    spans = [m.span() for m in _PROTECTED.finditer(text) if m.end() > m.start()]
+    for literal in literals:
+        spans += [m.span() for m in re.finditer(re.escape(literal), text)] if literal else []
+    return _merge(spans)
+
+
+@lru_cache(maxsize=65536)
+def eligible_words(text: str, literals: tuple[str, ...] = (), min_len: int = 4) -> tuple[Span, ...]:
+    """Words of at least ``min_len`` letters that touch no protected span, in reading order."""
+    spans = protected_spans(text, literals)
+    words, k = [], 0
+    for found in _WORD.finditer(text):
+        start, end = found.span()
+        while k < len(spans) and spans[k][1] <= start:
+            k += 1
+        free = k == len(spans) or spans[k][0] >= end
+        if free and end - start >= min_len:
+            words.append((start, end))
+    return tuple(words)
+
+
+def _merge(spans: Iterable[Span]) -> tuple[Span, ...]:
+    merged: list[Span] = []
+    for start, end in sorted(spans):
+        if merged and start < merged[-1][1]:
+            merged[-1] = (merged[-1][0], max(end, merged[-1][1]))
+        else:
+            merged.append((start, end))
+    return tuple(merged)
