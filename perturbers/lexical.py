@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from oodrop.perturbers.edits import Edit, Replace
 from oodrop.perturbers.item import Item
 from oodrop.perturbers.registry import SEVERITY_FRACTION, NotApplicable, perturber
-from oodrop.perturbers.rng import below
 from oodrop.perturbers.spans import eligible_words
 
 # Letters that touch each other on a US QWERTY keyboard (rows as staggered on ANSI layouts).
@@ -30,7 +29,8 @@ def _neighbours() -> dict[str, str]:
 
 
 NEIGHBOURS = _neighbours()
-WordEdit = Callable[[str, random.Random], str | None]
+# Word and two uniform draws of its own in, new word or None (cannot be edited) out.
+WordEdit = Callable[[str, float, float], str | None]
 
 
 def edit_words(
@@ -38,22 +38,24 @@ def edit_words(
 ) -> Sequence[Edit] | NotApplicable:
     """Edit the severity's fraction of the eligible words of an item, at least one.
 
-    Every eligible word draws its rank and its edit whether it is chosen or not, so that the
-    edits of a higher severity contain those of a lower one. A word for which ``edit`` gives
-    None is not eligible.
+    The words are tried in a random order that does not depend on the severity, and each has its
+    own draws, so that the edits of a higher severity contain those of a lower one.
     """
-    candidates: list[tuple[float, Replace]] = []
-    for name, text in item.segments.items():
-        for start, end in eligible_words(text, item.protected, min_len):
-            word, rank = text[start:end], rng.random()
-            after = edit(word, rng)
-            if after is not None and after != word:
-                candidates.append((rank, Replace(name, start, word, after)))
-    if not candidates:
-        return NotApplicable("no eligible word outside the protected text")
-    count = max(1, math.floor(SEVERITY_FRACTION[severity] * len(candidates) + 0.5))
-    chosen = sorted(candidates, key=lambda c: c[0])[:count]
-    return [replace for _, replace in chosen]
+    words = [
+        (rng.random(), rng.random(), rng.random(), name, start, end)
+        for name, text in item.segments.items()
+        for start, end in eligible_words(text, item.protected, min_len)
+    ]
+    wanted = max(1, math.floor(SEVERITY_FRACTION[severity] * len(words) + 0.5))
+    edits: list[Edit] = []
+    for _, first, second, name, start, end in sorted(words):
+        if len(edits) == wanted:
+            break
+        word = item.segments[name][start:end]
+        after = edit(word, first, second)
+        if after is not None and after != word:
+            edits.append(Replace(name, start, word, after))
+    return edits or NotApplicable("no word outside the protected text can be edited")
 
 
 @perturber("lexical.keyboard_typo", evidence="checked")
@@ -66,11 +68,11 @@ def keyboard_typo(item: Item, rng: random.Random, *, severity: int) -> Sequence[
     return edit_words(item, rng, severity, _neighbour_typo)
 
 
-def _neighbour_typo(word: str, rng: random.Random) -> str | None:
-    place, pick = 1 + below(rng, len(word) - 2), rng.random()
+def _neighbour_typo(word: str, first: float, second: float) -> str | None:
+    place = 1 + int(first * (len(word) - 2))
     options = NEIGHBOURS.get(word[place].lower())
     if options is None:
         return None
-    letter = options[int(pick * len(options))]
+    letter = options[int(second * len(options))]
     letter = letter.upper() if word[place].isupper() else letter
     return word[:place] + letter + word[place + 1 :]

@@ -42,34 +42,59 @@ def nlpaug_spelling(item: Item, rng: random.Random, *, severity: int) -> Sequenc
     Source: nlpaug 1.1.11, ``SpellingAug`` with ``spelling_en.txt``. A word that the dictionary
     does not hold, or whose misspelling is itself a word of the dictionary, is not eligible.
     """
-    augmenter = _spelling()
 
-    def misspell(word: str, rng: random.Random) -> str | None:
-        seed = int(rng.random() * 2**32)
-        if not _candidates(word.lower()):
+    def misspell(word: str, first: float, second: float) -> str | None:
+        if not _misspellings(word.lower()):
             return None
-        with isolated_random_state(seed):
-            results = augmenter.augment(word)
-        after = results[0] if isinstance(results, list) and results else results
+        after = _augmented(_spelling(), word, first)
         # A misspelling that is a word of its own ("make" -> "male") could change the meaning.
-        usable = isinstance(after, str) and after.isalpha() and not _candidates(after.lower())
-        return after if usable else None
+        return None if after is None or _misspellings(after.lower()) else after
 
     return edit_words(item, rng, severity, misspell)
 
 
+@perturber("lexical.nlpaug_swap", evidence="checked")
+def nlpaug_swap(item: Item, rng: random.Random, *, severity: int) -> Sequence[Edit] | NotApplicable:
+    """Two neighbouring letters of a word change places, as nlpaug's character augmenter does it.
+
+    Source: nlpaug 1.1.11, ``RandomCharAug(action="swap", swap_mode="adjacent")``.
+    """
+    return edit_words(item, rng, severity, lambda word, first, _: _augmented(_swap(), word, first))
+
+
+def _augmented(augmenter: Any, word: str, draw: float) -> str | None:
+    with isolated_random_state(int(draw * 2**32)):
+        results = augmenter.augment(word)
+    after = results[0] if isinstance(results, list) and results else results
+    return after if isinstance(after, str) and after.isalpha() else None
+
+
 @cache
 def _spelling() -> Any:
-    try:
+    with _nlpaug_needed():
         from nlpaug.augmenter.word import SpellingAug
-    except ImportError as error:
-        raise OodropError(
-            "lexical.nlpaug_spelling needs nlpaug, which the extra 'eval' installs: "
-            f"pip install 'oodrop[eval]' ({error})"
-        ) from None
     return SpellingAug(aug_p=1.0, aug_min=1, aug_max=1)
 
 
 @cache
-def _candidates(word: str) -> tuple[str, ...]:
+def _swap() -> Any:
+    with _nlpaug_needed():
+        from nlpaug.augmenter.char import RandomCharAug
+    return RandomCharAug(
+        action="swap", swap_mode="adjacent", aug_word_p=1.0, aug_char_max=1, min_char=4
+    )
+
+
+@cache
+def _misspellings(word: str) -> tuple[str, ...]:
     return tuple(_spelling().model.predict(word) or ())
+
+
+@contextmanager
+def _nlpaug_needed() -> Iterator[None]:
+    try:
+        yield
+    except ImportError as error:
+        raise OodropError(
+            f"this perturber needs nlpaug: install the extra 'eval', oodrop[eval] ({error})"
+        ) from None

@@ -1,0 +1,104 @@
+"""Canonical accuracy of a checkpoint, and whether it is above chance at all."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from .cv3 import cv3_t
+from .interval import Interval, enough_clusters, make_interval
+from .paired import PairedScores
+from .score import wilson_ess
+from .sums import ClusterSums, cluster_sums
+
+_CHANCE_LEVEL = 0.95
+
+
+@dataclass(frozen=True)
+class Accuracy:
+    """Mean canonical score of one checkpoint over all `n` items, in the unit of the metric.
+
+    `interval` is Wilson's on the effective sample size for binary scores and CV3-t otherwise
+    (inside [0, 1] for scores that are); None with fewer than five effective clusters or, for
+    scores outside [0, 1], without spread. `above_chance` is whether the lower bound of the
+    two-sided 95% interval, whatever `interval.level`, passes `chance`.
+    Flags: insufficient_clusters, low_information (G* < 20), degenerate, uninformative.
+    """
+
+    task: str
+    checkpoint: str
+    estimate: float
+    chance: float
+    n: int
+    clusters: int
+    g_star: float
+    interval: Interval | None
+    above_chance: bool
+    flags: tuple[str, ...]
+
+    @property
+    def uninformative(self) -> bool:
+        """Not shown to be above chance: its drops say nothing, as guessing has nothing to lose."""
+        return not self.above_chance
+
+
+def accuracies(paired: PairedScores, *, level: float = 0.95) -> tuple[Accuracy, ...]:
+    """One `Accuracy` per checkpoint, in the order of `paired.checkpoints`."""
+    canonical = paired.canonical[:, paired.order]
+    sums = cluster_sums(canonical, np.ones(canonical.shape, np.bool_), paired.ordered_clusters)
+    return tuple(_accuracy(paired, sums, c, level) for c in range(len(paired.checkpoints)))
+
+
+def _accuracy(paired: PairedScores, sums: ClusterSums, column: int, level: float) -> Accuracy:
+    interval = _interval(paired, sums, column, level)
+    usual = interval if level == _CHANCE_LEVEL else _interval(paired, sums, column, _CHANCE_LEVEL)
+    above = usual is not None and usual.low > paired.chance
+    return Accuracy(
+        task=paired.task,
+        checkpoint=paired.checkpoints[column],
+        estimate=float(sums.theta[column]),
+        chance=paired.chance,
+        n=int(sums.n[column]),
+        clusters=int(sums.clusters[column]),
+        g_star=float(sums.g_star[column]),
+        interval=interval,
+        above_chance=above,
+        flags=(
+            *information_flags(sums, column),
+            *(interval.flags if interval else ()),
+            *(() if above else ("uninformative",)),
+        ),
+    )
+
+
+def _interval(
+    paired: PairedScores, sums: ClusterSums, column: int, level: float
+) -> Interval | None:
+    if paired.binary:
+        return wilson_ess(sums, column, level=level)
+    if not sums.cv3[column] > 0.0:
+        # Wilson's variance is the largest that scores in [0, 1] of this mean can have.
+        return wilson_ess(sums, column, level=level) if paired.bounded else None
+    interval = cv3_t(sums, column, level=level)
+    return _inside(sums, column, interval) if interval and paired.bounded else interval
+
+
+def _inside(sums: ClusterSums, column: int, wide: Interval) -> Interval:
+    bounds = (max(wide.low, 0.0), min(wide.high, 1.0))
+    return make_interval(
+        sums,
+        column,
+        bounds,
+        standard_error=wide.standard_error,
+        method=wide.method,
+        level=wide.level,
+        df=wide.df,
+    )
+
+
+def information_flags(sums: ClusterSums, column: int) -> tuple[str, ...]:
+    """Flags that the number of effective clusters alone calls for."""
+    if not enough_clusters(sums, column):
+        return ("insufficient_clusters",)
+    return ("low_information",) if sums.g_star[column] < 20.0 else ()

@@ -1,0 +1,46 @@
+"""The few calls into scipy and threadpoolctl, typed here once because neither ships type hints."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy import optimize, special  # type: ignore[import-untyped, unused-ignore]
+from threadpoolctl import threadpool_limits  # type: ignore[import-untyped, unused-ignore]
+
+from oodrop import OodropError
+
+Floats = NDArray[np.float64]
+Integers = NDArray[np.int64]
+Booleans = NDArray[np.bool_]
+
+
+def check_level(level: float) -> float:
+    """Return `level` if it is a two-sided confidence level inside (0, 1)."""
+    if not 0.0 < level < 1.0:
+        raise OodropError(f"the confidence level must lie between 0 and 1, exclusive; got {level}")
+    return float(level)
+
+
+def normal_quantile(level: float) -> float:
+    """z with P(|Z| <= z) = level for a standard normal Z."""
+    return float(special.ndtri((1.0 + level) / 2.0))
+
+
+def t_quantile(level: float, df: float) -> float:
+    """t with P(|T| <= t) = level for Student's t; `df` need not be whole."""
+    return float(special.stdtrit(df, (1.0 + level) / 2.0))
+
+
+def root(function: Callable[[float], float], low: float, high: float) -> float:
+    """The zero of `function` between `low` and `high`, where its signs differ (Brent)."""
+    return float(optimize.brentq(function, low, high, xtol=1e-14, rtol=1e-14, maxiter=500))
+
+
+@contextmanager
+def one_blas_thread() -> Iterator[None]:
+    """Hold BLAS to one thread: for these matrix shapes a second one was measured to be slower."""
+    with threadpool_limits(limits=1, user_api="blas"):
+        yield

@@ -1,0 +1,116 @@
+"""Does a scenario follow a procedure? Gold by a symbolic checker, ten types of item."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from datetime import datetime
+from functools import cache
+from pathlib import Path
+
+from oodrop.perturbers.item import Item, Units
+from oodrop.tasks.procedural.build import trace_of
+from oodrop.tasks.procedural.check import COMPLIANT, NON_COMPLIANT, verdict
+from oodrop.tasks.procedural.render import stamp
+from oodrop.tasks.procedural.schema import Procedure, load_procedures
+from oodrop.tasks.procedural.trace import Trace
+from oodrop.tasks.spec import Doc, TaskSpec, member_names, pick
+
+__all__ = ["PROCEDURAL", "PROCEDURAL_CHOICE", "PROCEDURAL_HELDOUT", "procedures"]
+
+_FOLDER = Path(__file__).parent
+
+
+@cache
+def procedures() -> dict[str, Procedure]:
+    """Every procedure of the set by id."""
+    return {p.id: p for p in load_procedures(_FOLDER / "procedures")}
+
+
+def _to_item(doc: Doc) -> Item:
+    clauses = member_names(doc, "clauses", "clause", len(doc["clauses"]))
+    facts = member_names(doc, "facts", "fact", len(doc["facts"]))
+    events = member_names(doc, "events", "event", len(doc["events"]))
+    texts = dict(zip(clauses, doc["clauses"], strict=True))
+    texts |= zip(facts, doc["facts"], strict=True)
+    texts |= zip(events, doc["events"], strict=True)
+    order = [f"{stem}_{i + 1}" for stem, n in
+             (("clause", len(clauses)), ("fact", len(facts)), ("event", len(events))) for i in range(n)]  # fmt: skip
+    segments = {"title": doc["title"], "intro": doc["intro"]}
+    segments |= {name: texts[name] for name in order}
+    segments |= {"closing": doc["closing"], "question": doc["question"]}
+    procedure = procedures()[doc["process_id"]]
+    people = sorted({row["person"] for row in doc["trace"]["events"]})
+    names = [step.name for step in procedure.steps]
+    return Item(
+        item_id=doc["item_id"],
+        cluster_id=doc["process_id"],
+        segments=segments,
+        gold=doc["label"],
+        units={"clauses": Units(clauses), "facts": Units(facts), "events": Units(events)},
+        protected=(*people, *names, *(name[:1].upper() + name[1:] for name in names)),
+        rederive=lambda item: _rederive(doc, procedure, item),
+    )
+
+
+def _rederive(doc: Doc, procedure: Procedure, item: Item) -> str:
+    """The label from the clauses and events in their present order.
+
+    An event only counts as told at its time if its sentence still states it: a sentence that
+    lost its time makes the order of telling matter, and the label cannot be derived.
+    """
+    rows = doc["trace"]["events"]
+    start = datetime.fromisoformat(doc["start"])
+    moved = []
+    for name in item.units["events"].members:
+        row = rows[int(name.rpartition("_")[2]) - 1]
+        if any(part not in item.segments[name] for part in stamp(start, row["time"])):
+            return f"underivable: {name} does not state its time"
+        moved.append(row)
+    steps = [procedure.steps[int(n.rpartition("_")[2]) - 1] for n in item.units["clauses"].members]
+    trace = trace_of({"trace": {"facts": doc["trace"]["facts"], "events": moved}})
+    return verdict(replace(procedure, steps=tuple(steps)), Trace(trace.facts, trace.events))
+
+
+def _to_doc(doc: Doc, item: Item) -> Doc:
+    units, segments = item.units, item.segments
+    return {
+        **doc,
+        "title": segments["title"],
+        "intro": segments["intro"],
+        "clauses": pick(segments, units["clauses"].members),
+        "facts": pick(segments, units["facts"].members),
+        "events": pick(segments, units["events"].members),
+        "closing": segments["closing"],
+        "question": segments["question"],
+        "label": item.gold,
+    }
+
+
+PROCEDURAL = TaskSpec(
+    name="procedural",
+    summary="does a scenario follow a procedure; free form with a FINAL ANSWER line, test split",
+    folder=_FOLDER,
+    fragment="_canonical.yaml",
+    eval_split="test",
+    train_split="train",
+    labels=(COMPLIANT, NON_COMPLIANT),
+    chance=0.5,
+    metric="acc",
+    to_item=_to_item,
+    to_doc=_to_doc,
+    reply=lambda gold: f"FINAL ANSWER: {gold}",
+)
+PROCEDURAL_CHOICE = replace(
+    PROCEDURAL,
+    name="procedural_choice",
+    summary="the same items by log-likelihood of the two verdicts: the cheap second view",
+    fragment="_choice.yaml",
+    reply=lambda gold: gold,
+)
+PROCEDURAL_HELDOUT = replace(
+    PROCEDURAL,
+    name="procedural_heldout",
+    summary="procedures of three cohorts that appear nowhere else, without surface habits",
+    fragment="_heldout.yaml",
+    eval_split="heldout",
+)

@@ -1,0 +1,274 @@
+"""Scenarios by construction: a valid trace, one edit for each type, gold from the checker.
+
+Every candidate is drawn freely and kept only if the checker finds exactly what the type calls
+for, so no type depends on the generator being right.
+"""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, replace
+from decimal import Decimal
+from typing import TypeVar
+
+from oodrop.perturbers.item import Units
+from oodrop.perturbers.ordering import linear_extension
+from oodrop.perturbers.rng import below, choose
+from oodrop.tasks.procedural.check import Kind, check, is_due
+from oodrop.tasks.procedural.lexicon import FIRST_NAMES, LAST_NAMES
+from oodrop.tasks.procedural.schema import Limit, Procedure, Step
+from oodrop.tasks.procedural.trace import Event, Trace
+
+T = TypeVar("T")
+_TRIES = 200
+OVERT: tuple[Kind, ...] = ("missing_step", "limit", "timing", "missing_record")
+SUBTLE: tuple[Kind, ...] = ("limit", "timing", "missing_record", "same_person", "order")
+
+
+@dataclass(frozen=True, slots=True)
+class Cast:
+    """Who holds which role in a scenario: two people per role."""
+
+    people: dict[str, tuple[str, str]]
+
+
+def draw_cast(procedure: Procedure, rng: random.Random) -> Cast:
+    """Distinct people for every role; no two share a first or a last name."""
+    first, last = list(FIRST_NAMES), list(LAST_NAMES)
+
+    def person() -> str:
+        return f"{first.pop(below(rng, len(first)))} {last.pop(below(rng, len(last)))}"
+
+    return Cast({role: (person(), person()) for role in procedure.roles})
+
+
+def valid_trace(procedure: Procedure, cast: Cast, rng: random.Random) -> Trace:
+    """A compliant scenario: circumstances, outcomes, people, order and times drawn at random."""
+    for _ in range(_TRIES):
+        facts = {name: rng.random() < 0.5 for name in procedure.facts}
+        trace = _perform(procedure, cast, facts, rng)
+        if trace is not None and not check(procedure, trace):
+            return trace
+    raise RuntimeError(f"no valid trace for {procedure.id} in {_TRIES} tries")
+
+
+def adapt_to_fact(procedure: Procedure, cast: Cast, trace: Trace, fact: str, rng: random.Random) -> Trace | None:
+    """A compliant scenario under the opposite fact, None if none was found."""
+    facts = {**trace.facts, fact: not trace.facts[fact]}
+    for _ in range(_TRIES):
+        adapted = _perform(procedure, cast, facts, rng)
+        if adapted is not None and not check(procedure, adapted):
+            return adapted
+    return None
+
+
+def violate(
+    procedure: Procedure, cast: Cast, trace: Trace, kinds: tuple[Kind, ...], rng: random.Random
+) -> Trace | None:
+    """The trace with exactly one violation, of one of the kinds; None if it admits none."""
+    for kind in _shuffled(kinds, rng):
+        candidates = list(_BREAKERS[kind](procedure, cast, trace, rng))
+        for candidate in _shuffled(tuple(candidates), rng):
+            found = check(procedure, candidate)
+            if len(found) == 1 and found[0].kind == kind:
+                return candidate
+    return None
+
+
+def omit_prerequisite(procedure: Procedure, trace: Trace, rng: random.Random) -> Trace | None:
+    """Drop a step that a performed step depends on."""
+    done = {e.step for e in trace.events}
+    needed = {r for s in procedure.steps if s.id in done for r in s.requires}
+    return _first_with_one_violation(procedure, _without(trace, sorted(needed & done)), rng)
+
+
+def flip_fact(procedure: Procedure, trace: Trace, rng: random.Random) -> Trace | None:
+    """Flip one circumstance and leave what was done as it is, so that one rule is broken."""
+    flipped = [replace(trace, facts={**trace.facts, f: not v}) for f, v in trace.facts.items()]
+    return _first_with_one_violation(procedure, flipped, rng)
+
+
+def _first_with_one_violation(
+    procedure: Procedure, candidates: list[Trace], rng: random.Random
+) -> Trace | None:
+    for candidate in _shuffled(tuple(candidates), rng):
+        if len(check(procedure, candidate)) == 1:
+            return candidate
+    return None
+
+
+def _perform(procedure: Procedure, cast: Cast, facts: dict[str, bool], rng: random.Random) -> Trace | None:
+    events: dict[str, Event] = {}
+    for step in _drawn_order(procedure, rng):
+        so_far = Trace(facts, tuple(events.values()))
+        if not is_due(step, so_far):
+            continue
+        time = _draw_time(step, events, rng)
+        if time is None:
+            return None
+        role = choose(rng, step.roles)
+        person = cast.people[role][0 if rng.random() < 0.7 else 1]
+        other = events.get(step.not_same_person_as or "")
+        if other is not None and other.person == person:
+            person = next(p for p in cast.people[role] if p != other.person)
+        events[step.id] = Event(
+            step=step.id,
+            time=time,
+            person=person,
+            role=role,
+            values=tuple(_value(limit, True, rng) for limit in step.limits),
+            records=step.records,
+            outcome=choose(rng, step.outcomes).id if step.outcomes else None,
+        )
+    return _sorted(Trace(facts, tuple(events.values())))
+
+
+def _drawn_order(procedure: Procedure, rng: random.Random) -> list[Step]:
+    names = tuple(s.id for s in procedure.steps)
+    edges = frozenset((r, s.id) for s in procedure.steps for r in s.requires)
+    return [procedure.steps[i] for i in linear_extension(Units(names, edges), rng)]
+
+
+def _draw_time(step: Step, events: dict[str, Event], rng: random.Random) -> int | None:
+    before = [events[r].time for r in step.requires if r in events]
+    earliest = max(before, default=420 + below(rng, 150))
+    taken = {e.time for e in events.values()}
+    for _ in range(20):
+        gap = max(2, int(step.gap * (0.6 + 0.8 * rng.random())))
+        if step.gap >= 1440:  # several days later, but still in working hours
+            gap = gap // 1440 * 1440 + below(rng, 480) - earliest % 1440 + 480
+        time = earliest + max(2, gap)
+        anchor = events.get(step.window.after) if step.window else None
+        if step.window and anchor is not None:
+            low = anchor.time + (step.window.min or 1)
+            high = anchor.time + (step.window.max or 10**9)
+            time = min(max(time, low), high)
+        if time > earliest and time not in taken:
+            return time
+    return None
+
+
+def _value(limit: Limit, holds: bool, rng: random.Random) -> Decimal:
+    """A measured value on the limit's own grid, at most four steps away from the bound."""
+    for _ in range(_TRIES):
+        value = limit.value + (below(rng, 9) - 4) * limit.delta
+        if limit.holds(value) == holds:
+            return value
+    raise RuntimeError("a limit's grid always holds values on both sides")
+
+
+def _sorted(trace: Trace) -> Trace:
+    return replace(trace, events=tuple(sorted(trace.events, key=lambda e: e.time)))
+
+
+def _with(trace: Trace, old: Event, new: Event) -> Trace:
+    return _sorted(replace(trace, events=tuple(new if e is old else e for e in trace.events)))
+
+
+def _without(trace: Trace, steps: list[str]) -> list[Trace]:
+    return [
+        replace(trace, events=tuple(e for e in trace.events if e.step != step)) for step in steps
+    ]
+
+
+Breaker = Callable[[Procedure, Cast, Trace, random.Random], Iterator[Trace]]
+
+
+def _break_missing(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) -> Iterator[Trace]:
+    yield from _without(trace, [e.step for e in trace.events])
+
+
+def _break_order(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) -> Iterator[Trace]:
+    done = {e.step: e for e in trace.events}
+    taken = {e.time for e in trace.events}
+    for event in trace.events:
+        for needed in p.step(event.step).requires:
+            if needed in done:
+                early, late = done[needed], event
+                swapped = _with(trace, early, replace(early, time=late.time))
+                yield _with(swapped, late, replace(late, time=early.time))
+                after = late.time + 5 + below(rng, 50)
+                if after not in taken:
+                    yield _with(trace, early, replace(early, time=after))
+
+
+def _break_actor(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) -> Iterator[Trace]:
+    for event in trace.events:
+        for role in p.roles:
+            if role not in p.step(event.step).roles:
+                yield _with(trace, event, replace(event, role=role, person=cast.people[role][0]))
+
+
+def _break_person(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) -> Iterator[Trace]:
+    done = {e.step: e for e in trace.events}
+    for event in trace.events:
+        step = p.step(event.step)
+        other = done.get(step.not_same_person_as or "")
+        if other is not None and other.role in step.roles:
+            yield _with(trace, event, replace(event, person=other.person, role=other.role))
+
+
+def _break_limit(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) -> Iterator[Trace]:
+    for event in trace.events:
+        for k, limit in enumerate(p.step(event.step).limits):
+            values = list(event.values)
+            values[k] = _value(limit, False, rng)
+            yield _with(trace, event, replace(event, values=tuple(values)))
+
+
+def _break_timing(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) -> Iterator[Trace]:
+    """Shift a step and everything that depends on it, or pull it in front of its window."""
+    for event in trace.events:
+        window = p.step(event.step).window
+        anchor = trace.event(window.after) if window else None
+        if window is None or anchor is None:
+            continue
+        if window.max is not None:
+            late = anchor.time + int(window.max * (1.1 + 0.9 * rng.random())) + 1
+            yield _shift_from(trace, event, late - event.time)
+            yield _with(trace, event, replace(event, time=late))
+        if window.min is not None:
+            early = anchor.time + max(1, int(window.min * (0.3 + 0.5 * rng.random())))
+            yield _with(trace, event, replace(event, time=early))
+
+
+def _shift_from(trace: Trace, event: Event, by: int) -> Trace:
+    return replace(
+        trace,
+        events=tuple(replace(e, time=e.time + by) if e.time >= event.time else e for e in trace.events),
+    )
+
+
+def _break_record(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) -> Iterator[Trace]:
+    for event in trace.events:
+        for record in event.records:
+            rest = tuple(r for r in event.records if r != record)
+            yield _with(trace, event, replace(event, records=rest))
+
+
+def _break_branch(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) -> Iterator[Trace]:
+    for event in trace.events:
+        for other in p.step(event.step).outcomes:
+            if other.id != event.outcome:
+                yield _with(trace, event, replace(event, outcome=other.id))
+
+
+_BREAKERS: dict[Kind, Breaker] = {
+    "missing_step": _break_missing,
+    "order": _break_order,
+    "wrong_actor": _break_actor,
+    "same_person": _break_person,
+    "limit": _break_limit,
+    "timing": _break_timing,
+    "missing_record": _break_record,
+    "branch": _break_branch,
+}
+
+
+def _shuffled(values: tuple[T, ...], rng: random.Random) -> list[T]:
+    rest: list[T] = list(values)
+    result: list[T] = []
+    while rest:
+        result.append(rest.pop(below(rng, len(rest))))
+    return result

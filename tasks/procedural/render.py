@@ -1,0 +1,124 @@
+"""From symbols to text: clauses of a rule, sentences of a scenario. Numbers and times are exact."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from decimal import Decimal
+
+from oodrop.tasks.procedural.schema import Limit, Procedure, Step
+from oodrop.tasks.procedural.trace import Event
+
+# Spelled out: strftime("%B") would follow the locale.
+_MONTHS = (
+    "January", "February", "March", "April", "May", "June", "July", "August", "September",
+    "October", "November", "December",
+)  # fmt: skip
+VOICES = ("narrative", "log", "report")
+_BOUND = {"<=": "at most", ">=": "at least", "<": "below", ">": "above"}
+
+
+def clause(procedure: Procedure, step: Step) -> str:
+    """One rule of the procedure; it names the steps it depends on, so clauses may be reordered."""
+    roles = _join([f"the {procedure.roles[r]}" for r in step.roles], "or")
+    parts = [f"{_capital(step.name)}: {roles} must {step.rule}."]
+    if step.when:
+        parts.append(f"It applies only if {procedure.facts[step.when].clause}.")
+    if step.unless:
+        parts.append(f"It does not apply if {procedure.facts[step.unless].clause}.")
+    if step.only_if:
+        determination = procedure.step(step.only_if.step)
+        outcome = next(o for o in determination.outcomes if o.id == step.only_if.outcome)
+        parts.append(f"It is due only when the {determination.name} finds that {outcome.when}.")
+    if step.requires:
+        names = _join([f"the {procedure.step(r).name}" for r in step.requires], "and")
+        parts.append(f"It comes after {names}.")
+    for limit in step.limits:
+        parts.append(f"The {limit.attribute} must be {_BOUND[limit.op]} {_quantity(limit.value, limit)}.")
+    if step.window:
+        parts.append(_window(procedure, step))
+    if step.not_same_person_as:
+        other = procedure.step(step.not_same_person_as).name
+        parts.append(f"It must not be done by the person who did the {other}.")
+    if step.records:
+        names = _join([f"the {r}" for r in step.records], "and")
+        parts.append(f"It is entered in {names}.")
+    return " ".join(parts)
+
+
+def sentence(procedure: Procedure, event: Event, start: datetime, voice: str, past: int) -> str:
+    """One event of the scenario, with its own date and time."""
+    step = procedure.step(event.step)
+    who, did = (event.person, procedure.roles[event.role]), step.past[past % len(step.past)]
+    parts = [told(start, event.time, who, did, voice)]
+    for limit, value in zip(step.limits, event.values, strict=True):
+        parts.append(f"The {limit.attribute} was {_quantity(value, limit)}.")
+    if event.outcome:
+        outcome = next(o for o in step.outcomes if o.id == event.outcome)
+        parts.append(f"{event.person} {outcome.past}.")
+    if event.records:
+        parts.append(_RECORDED[voice].format(_join([f"the {r}" for r in event.records], "and")))
+    return " ".join(parts)
+
+
+_RECORDED = {
+    "narrative": "This was entered in {}.",
+    "log": "Entered in {}.",
+    "report": "The entry was made in {}.",
+}
+
+
+def told(start: datetime, time: int, who: tuple[str, str], did: str, voice: str) -> str:
+    """That a person of a role did something at a time, in one of `VOICES`."""
+    date, clock = stamp(start, time)
+    person, role = who
+    match voice:
+        case "log":
+            return f"{date}, {clock}: {person} ({role}) {did}."
+        case "report":
+            return f"{person}, {role}, {did} on {date} at {clock}."
+        case _:
+            return f"At {clock} on {date}, {person}, {role}, {did}."
+
+
+def stamp(start: datetime, time: int) -> tuple[str, str]:
+    """Date and clock time as they stand in an event's sentence under every voice."""
+    when = start + timedelta(minutes=time)
+    return f"{when.day} {_MONTHS[when.month - 1]} {when.year}", f"{when:%H:%M}"
+
+
+def duration(minutes: int) -> str:
+    """A duration in its largest whole unit, as the rule text writes it."""
+    for size, unit in ((1440, "day"), (60, "hour"), (1, "minute")):
+        if minutes % size == 0:
+            count = minutes // size
+            return f"{count} {unit}{'' if count == 1 else 's'}"
+    raise AssertionError("every whole number is a multiple of 1")
+
+
+def _window(procedure: Procedure, step: Step) -> str:
+    window = step.window
+    if window is None:
+        raise ValueError(f"step {step.id} has no window")
+    bounds = []
+    if window.min is not None:
+        bounds.append(f"no sooner than {duration(window.min)}")
+    if window.max is not None:
+        bounds.append(f"no later than {duration(window.max)}")
+    return f"It happens {_join(bounds, 'and')} after the {procedure.step(window.after).name}."
+
+
+def _quantity(value: Decimal, limit: Limit) -> str:
+    unit = limit.unit
+    number = f"{value.normalize():f}"
+    return f"{number}{unit}" if unit == "%" else f"{number} {unit}"
+
+
+def _join(parts: Sequence[str], word: str) -> str:
+    if len(parts) < 3:
+        return f" {word} ".join(parts)
+    return f"{', '.join(parts[:-1])} {word} {parts[-1]}"
+
+
+def _capital(text: str) -> str:
+    return text[:1].upper() + text[1:]

@@ -1,0 +1,35 @@
+"""The verdict contract: the last ``FINAL ANSWER:`` line decides."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from typing import Any
+
+from oodrop.tasks.procedural.check import COMPLIANT, NON_COMPLIANT
+
+_LINE = re.compile(r"final\s+answer\s*[:\-]?\s*(.*)", re.I)
+# "compliant" is a substring of "non-compliant": the longer one is matched first.
+_VERDICT = re.compile(r"\b(non[\s\-\u2010-\u2015]?compliant|not\s+compliant|compliant)\b", re.I)
+
+
+def parse_verdict(reply: str) -> str | None:
+    """The verdict of a reply, None when it keeps to no part of the contract.
+
+    The last ``FINAL ANSWER:`` line counts, and exactly one verdict has to stand in it.
+    """
+    lines = [found[1] for line in reply.split("\n") if (found := _LINE.search(line))]
+    if not lines:
+        return None
+    verdicts = {_canonical(v) for v in _VERDICT.findall(lines[-1])}
+    return verdicts.pop() if len(verdicts) == 1 else None
+
+
+def process_results(doc: dict[str, Any], results: Sequence[str]) -> dict[str, float]:
+    """Metrics of one document: accuracy (an unparsed reply is wrong) and whether it parsed."""
+    found = parse_verdict(results[0])
+    return {"acc": float(found == doc["label"]), "parsed": float(found is not None)}
+
+
+def _canonical(text: str) -> str:
+    return COMPLIANT if text.lower() == COMPLIANT else NON_COMPLIANT

@@ -1,0 +1,136 @@
+"""What oodrop knows of a task: where its documents are, and how a document is an item."""
+
+from __future__ import annotations
+
+import gzip
+import json
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import jinja2
+import yaml
+
+from oodrop import DataError
+from oodrop.perturbers.edits import Reorder, edits_from_dicts
+from oodrop.perturbers.item import Item
+from oodrop.perturbers.variant import CANONICAL
+
+Doc = dict[str, Any]
+
+# The settings of lm-eval 0.4.13's own environment, so that a prompt is the same either way.
+_JINJA = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701  # prompts are no HTML
+
+
+class _TagBlindLoader(yaml.SafeLoader):
+    """Reads a task YAML without resolving lm-eval's ``!function``."""
+
+
+_TagBlindLoader.add_constructor("!function", lambda loader, node: node.value)
+
+
+@dataclass(frozen=True)
+class TaskSpec:
+    """One canonical task.
+
+    Attributes:
+        name: the last part of its lm-eval task names.
+        summary: one line for ``oodrop list tasks``.
+        folder: holds ``data``, ``templates`` and ``lm_eval``.
+        fragment: YAML under ``lm_eval`` that every variant includes; it has the canonical prompt.
+        eval_split: split that is evaluated.
+        train_split: split for few-shot examples and for reference models.
+        labels: the fixed set of answers, empty where every document has options of its own.
+        chance: accuracy of guessing.
+        metric: the one primary metric.
+        to_item: how a document (canonical or logged) is an item, template and prompt aside.
+        to_doc: the document with an item's content written back.
+        reply: what a perfect model answers, given the gold's text.
+    """
+
+    name: str
+    summary: str
+    folder: Path
+    fragment: str
+    eval_split: str
+    train_split: str
+    labels: tuple[str, ...]
+    chance: float
+    metric: str
+    to_item: Callable[[Doc], Item]
+    to_doc: Callable[[Doc, Item], Doc]
+    reply: Callable[[str], str]
+
+    def docs(self, split: str) -> list[Doc]:
+        """Documents of a split, in file order, read anew.
+
+        Raises:
+            DataError: when the split has no file or a line of it is not JSON.
+        """
+        plain, packed = (self.folder / "data" / f"{split}.jsonl{end}" for end in ("", ".gz"))
+        path = plain if plain.exists() else packed
+        if not path.exists():
+            raise DataError(f"task {self.name} has no data for split {split!r} at {packed}")
+        raw = gzip.decompress(path.read_bytes()) if path == packed else path.read_bytes()
+        try:
+            return [json.loads(line) for line in raw.decode("utf-8").split("\n") if line]
+        except json.JSONDecodeError as error:
+            raise DataError(f"{path} holds a line that is not JSON: {error}") from None
+
+    @cached_property
+    def templates(self) -> Mapping[str, str]:
+        """Jinja2 source by name: the canonical prompt from the YAML, the others from files."""
+        path = self.folder / "lm_eval" / self.fragment
+        config = yaml.load(path.read_text("utf-8"), Loader=_TagBlindLoader)  # a SafeLoader subclass
+        while "doc_to_text" not in config:
+            path = path.parent / config["include"]
+            config = {**yaml.load(path.read_text("utf-8"), Loader=_TagBlindLoader), **config}
+        bank = {
+            p.stem: p.read_text("utf-8").removesuffix("\n")
+            for p in sorted((self.folder / "templates").glob("*.jinja"))
+        }
+        return {CANONICAL: str(config["doc_to_text"]), **bank}
+
+    @cached_property
+    def paraphrases(self) -> Mapping[str, Mapping[str, str]]:
+        """Reviewed rewordings: segment -> id -> text; empty where the task has none."""
+        path = self.folder / "paraphrases.yaml"
+        return yaml.safe_load(path.read_text("utf-8")) if path.exists() else {}
+
+    def item(self, doc: Doc) -> Item:
+        """The document as an item, with everything the task injects."""
+        return replace(
+            self.to_item(doc),
+            template=doc.get("oodrop", {}).get("template", CANONICAL),
+            templates=tuple(self.templates),
+            paraphrases=self.paraphrases,
+            render=lambda item: self.prompt(self.to_doc(doc, item), item.template),
+        )
+
+    def prompt(self, doc: Doc, template: str = CANONICAL) -> str:
+        """The user's turn for a document, without few-shot examples or chat template."""
+        return self._compiled[template].render(**doc)
+
+    @cached_property
+    def _compiled(self) -> Mapping[str, jinja2.Template]:
+        return {name: _JINJA.from_string(source) for name, source in self.templates.items()}
+
+
+def member_names(doc: Doc, group: str, stem: str, count: int) -> tuple[str, ...]:
+    """Segment names of a group's members in the order in which ``doc`` holds them.
+
+    In a canonical document they are ``stem_1`` to ``stem_n``; a logged perturbed one says in its
+    record how they were moved.
+    """
+    names = tuple(f"{stem}_{i + 1}" for i in range(count))
+    for edit in edits_from_dicts(doc.get("oodrop", {}).get("edits", [])):
+        if isinstance(edit, Reorder) and edit.group == group:
+            names = tuple(names[i] for i in edit.order)
+    return names
+
+
+def pick(texts: Mapping[str, str], names: Sequence[str]) -> list[str]:
+    """The texts under these names, in this order."""
+    return [texts[name] for name in names]
