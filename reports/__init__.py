@@ -1,1 +1,1 @@
-"""Read, pair, estimate, decide and render; nothing in here imports torch, transformers or lm_eval."""
+"""Read, pair, estimate, decide and render; nothing here imports torch, transformers or lm_eval."""

@@ -45,7 +45,7 @@ def bootstrap_t(
 
     With cluster weights w, theta* = sum wS / sum wn and SE*^2 = G/(G-1) (sum wS^2 - 2 theta*
     sum wSn + theta*^2 sum wn^2) / (sum wn)^2. q is the order statistic of rank
-    ceil(level (resamples + 1)) (Davison and Hinkley 1997, sec. 5.2.3: no interpolation).
+    ceil(level (resamples + 1)) (Davison and Hinkley 1997, ch. 5; no interpolation).
 
     All clusters are resampled for every column, those without items in it included. A replicate
     whose SE* is 0, or that holds no item of the column, says nothing about its own error and counts

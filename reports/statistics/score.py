@@ -27,7 +27,7 @@ def tango(b: float, c: float, n: float, *, level: float = 0.95) -> tuple[float, 
         (b - c - n D) / sqrt(n (2 q + D (1 - D))) = +-z,    q = (sqrt(B^2 - 4AC) - B) / 2A,
         A = 2n,  B = -b - c + (2n - b + c) D,  C = -c D (1 - D)
 
-    for D. Source: Tango, Statistics in Medicine 17 (1998) 891-908, eqs. 10 to 12.
+    for D. Source: Tango, Statistics in Medicine 17 (1998) 891-908.
     Raises OodropError unless b, c >= 0, n > 0 and b + c <= n.
     """
     if not (b >= 0 and c >= 0 and n > 0 and b + c <= n * (1 + _ROUNDING)):
@@ -63,7 +63,7 @@ def wilson(successes: float, n: float, *, level: float = 0.95) -> tuple[float, f
     """Wilson's score interval for a proportion; fractions are allowed.
 
     (x + z^2/2 +- z sqrt(x (n - x)/n + z^2/4)) / (n + z^2). Source: Wilson 1927; Brown, Cai and
-    DasGupta, Statistical Science 16 (2001), eq. 4.
+    DasGupta, Statistical Science 16 (2001) 101-133.
     Raises OodropError unless 0 <= successes <= n and n > 0.
     """
     if not (n > 0 and 0 <= successes <= n * (1 + _ROUNDING)):
@@ -128,7 +128,7 @@ def wilson_ess(sums: ClusterSums, column: int = 0, *, level: float = 0.95) -> In
 
     None with fewer than five effective clusters. Flagged `degenerate` where all scores are equal.
     Never of zero width. Source: Korn and Graubard 1998, with Wilson in place of Clopper-Pearson
-    (Franco, Little, Louis and Slud 2019 found it nearer to its level).
+    (compared in Franco, Little, Louis and Slud, J. Survey Statistics and Methodology 7 (2019)).
     """
     check_level(level)
     if not enough_clusters(sums, column):

@@ -62,8 +62,8 @@ class ClusterSums:
     def g_star(self) -> Floats:
         """float64[K]: effective clusters, G* = N**2 / sum of n_g**2; 0 without items.
 
-        Equals G when all clusters have the same size (Carter, Schnepel and Steigerwald 2017,
-        with intra-cluster correlation 1).
+        Kish's effective number for weights n_g, G / (1 + CV(n_g)**2); equals G when all clusters
+        have the same size.
         """
         return np.nan_to_num(_ratio(self.n**2, (self.sizes**2).sum(axis=1)))
 
@@ -89,8 +89,8 @@ class ClusterSums:
         """float64[K]: CV3 (jackknife) standard error.
 
         CV3**2 = (G-1)/G sum (theta_(-g) - theta)**2 with theta_(-g) = (sum S - S_g)/(N - n_g)
-        (MacKinnon, Nielsen and Webb 2023, eq. 11). Computed from theta_(-g) - theta =
-        -(S_g - theta n_g)/(N - n_g), which does not cancel.
+        (MacKinnon, Nielsen and Webb, J. Applied Econometrics 38 (2023) 671-694). Computed from
+        theta_(-g) - theta = -(S_g - theta n_g)/(N - n_g), which does not cancel.
         """
         g = self.clusters.astype(np.float64)
         rest = self.n[:, None] - self.sizes

@@ -47,7 +47,7 @@ def test_regular_cell(run):
     error = np.std([i.estimate for i in auto])
     for intervals in (boots, scores):
         width = np.mean([i.high - i.low for i in intervals])
-        assert width == pytest.approx(2 * 1.96 * error, rel=0.12)
+        assert width == pytest.approx(2 * 1.96 * error, rel=0.08)
 
 
 def test_few_clusters(run):

@@ -57,7 +57,7 @@ def test_all_right_and_all_wrong(make_paired, before, after, interval):
     assert drop.bootstrap is None
     assert drop.headline.low < drop.headline.high
     assert drop.headline.low <= drop.estimate <= drop.headline.high
-    assert -1 <= drop.headline.low
+    assert drop.headline.low >= -1
     assert drop.headline.high <= 1
     assert "degenerate" in drop.flags
     assert ("fallback" in drop.flags) is (interval == "bootstrap")
@@ -147,9 +147,7 @@ def test_family_flips_do_not_cancel(make_paired, make_variant):
         [[[0, 1], [1, 0]], [[0, 0], [1, 0]]],
         variants=[make_variant("a"), make_variant("b")],
     )
-    first_checkpoint, second = (
-        d for d in analyse(paired, **FAST).drops if d.kind == "family"
-    )
+    first_checkpoint, second = (d for d in analyse(paired, **FAST).drops if d.kind == "family")
     assert (first_checkpoint.estimate, first_checkpoint.flip_rate) == (0.0, 0.5)
     assert (second.estimate, second.flip_rate) == (0.25, 0.25)
 

@@ -60,9 +60,7 @@ def test_auto_with_one_interval_only():
     assert "for want of another" in few.reason
 
 
-@pytest.mark.parametrize(
-    ("low", "disagree"), [(0.01, False), (-0.01, True), (0.0, True)]
-)
+@pytest.mark.parametrize(("low", "disagree"), [(0.01, False), (-0.01, True), (0.0, True)])
 def test_disagree(low, disagree):
     other = interval("score_ess", low=low)
     got = headline(BOOT, other, Evidence(900, 50.0, 63, True))

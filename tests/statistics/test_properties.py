@@ -43,17 +43,16 @@ def all_intervals(analysis):
 
 
 def numbers(result):
-    for value in dataclasses.astuple(result):
-        stack = [value]
-        while stack:
-            item = stack.pop()
-            if isinstance(item, tuple):
-                stack.extend(item)
-            elif isinstance(item, float):
-                yield item
+    stack = [dataclasses.astuple(result)]
+    while stack:
+        item = stack.pop()
+        if isinstance(item, tuple):
+            stack.extend(item)
+        elif isinstance(item, float):
+            yield item
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, derandomize=True, max_examples=120)
 @given(ANY)
 def test_every_result_is_finite_and_holds_its_estimate(make_paired, drawn):
     analysis = analyse(build(make_paired, drawn), **FAST)
@@ -69,7 +68,7 @@ def test_every_result_is_finite_and_holds_its_estimate(make_paired, drawn):
         assert (drop.n == 0) is ("no_changed_items" in drop.flags)
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, derandomize=True, max_examples=120)
 @given(BINARY)
 def test_binary_drops_have_width_and_stay_possible(make_paired, drawn):
     analysis = analyse(build(make_paired, drawn), **FAST)
@@ -83,7 +82,7 @@ def test_binary_drops_have_width_and_stay_possible(make_paired, drawn):
             assert 0 <= accuracy.interval.low < accuracy.interval.high <= 1
 
 
-@settings(deadline=None, max_examples=120)
+@settings(deadline=None, derandomize=True, max_examples=120)
 @given(st.one_of(BINARY, ANY))
 def test_swapping_the_conditions_flips_every_sign(make_paired, drawn):
     canonical, values, _, clusters = drawn
@@ -100,9 +99,9 @@ def test_swapping_the_conditions_flips_every_sign(make_paired, drawn):
             assert b.method == a.method
 
 
-@settings(deadline=None, max_examples=60)
-@given(BINARY, st.integers(1, 70))
-def test_duplicating_every_cluster_member_never_narrows(make_paired, drawn, _seed):
+@settings(deadline=None, derandomize=True, max_examples=60)
+@given(BINARY)
+def test_duplicating_every_cluster_member_never_narrows(make_paired, drawn):
     """Copies inside a cluster bring no information: an interval that shrank would trust them."""
     canonical, values, _, clusters = drawn
     once = analyse(make_paired(canonical, values[0], clusters), **FAST).drops[0]

@@ -1,0 +1,107 @@
+"""`PerturbedTask`: an lm-eval task whose evaluated documents went through a perturber."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Any
+
+from lm_eval.api.task import ConfigurableTask
+
+from oodrop import DataError
+from oodrop.perturbers.engine import Perturbed, perturb
+from oodrop.perturbers.registry import get_perturber
+from oodrop.perturbers.variant import CANONICAL, Variant
+from oodrop.tasks import get_task
+from oodrop.tasks.spec import Doc, TaskSpec
+
+SCORED = ("canonical", "changed")
+
+
+class Docs(list[Doc]):
+    """Documents as lm-eval wants them: a list with ``features``; no Arrow schema to fit into."""
+
+    @property
+    def features(self) -> dict[str, None]:
+        """Field names of the documents."""
+        return dict.fromkeys(self[0]) if self else {}
+
+
+class PerturbedTask(ConfigurableTask):
+    """Reads ``metadata.oodrop`` of its YAML and perturbs the documents of the evaluated split.
+
+    A document-level perturber touches evaluated documents only: few-shot examples stay canonical.
+    A prompt-level one (templates, question wording) applies to the few-shot examples alike. Every
+    document stays at its index and carries the record ``oodrop``; one that was not changed is sent
+    as it is and yields no metric, unless the perturber scores all (the controls do).
+
+    Raises:
+        DataError: when ``metadata.oodrop`` is missing or not a variant of a known task.
+    """
+
+    def __init__(self, config: dict[str, Any]) -> None:
+        config = {key: value for key, value in config.items() if key != "class"}
+        name = config.get("task", "?")
+        declared = (config.get("metadata") or {}).get("oodrop")
+        if not isinstance(declared, dict) or "task" not in declared:
+            raise DataError(f"task {name}: metadata.oodrop must name the task and its variant")
+        fields = {k: declared[k] for k in ("perturber", "parameters", "severity", "seed") if k in declared}
+        self.spec: TaskSpec = get_task(declared["task"])
+        self.variant = Variant.from_dict(fields, f"task {name}, metadata.oodrop")
+        self.scores_all = (
+            self.variant.perturber != CANONICAL and get_perturber(self.variant.perturber).scores_all
+        )
+        evaluated = self._perturbed(self.spec.docs(self.spec.eval_split))
+        # A prompt-level template is the same for all; the stock code then renders it.
+        config["doc_to_text"] = self.spec.templates[evaluated[0]["oodrop"]["template"]]
+        self._split_docs = {self.spec.eval_split: evaluated}
+        super().__init__(config=config)
+
+    def download(self, dataset_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
+        """Packaged data; nothing is fetched."""
+        splits = {self.config.training_split, self.config.validation_split} - {None}
+        for split in sorted(splits - set(self._split_docs)):
+            self._split_docs[split] = self._few_shot(self.spec.docs(split))
+        self.dataset = self._split_docs
+
+    def process_results(self, doc: Doc, results: Sequence[Any]) -> dict[str, Any]:
+        """Metrics of a scored document; none for one that the perturber left alone."""
+        if doc["oodrop"]["outcome"] not in SCORED and not self.scores_all:
+            return {}
+        return dict(super().process_results(doc, results))
+
+    def _few_shot(self, docs: list[Doc]) -> Docs:
+        level = (
+            "document"
+            if self.variant.perturber == CANONICAL
+            else get_perturber(self.variant.perturber).level
+        )
+        return self._perturbed(docs) if level == "prompt" else Docs(docs)
+
+    def _perturbed(self, docs: list[Doc]) -> Docs:
+        result = Docs()
+        for doc in docs:
+            item = self.spec.item(doc)
+            done = perturb(item, self.variant)
+            changed = self.spec.to_doc(doc, done.item)
+            result.append({**changed, "oodrop": record(self.spec, self.variant, done)})
+        return result
+
+
+def record(spec: TaskSpec, variant: Variant, done: Perturbed) -> dict[str, Any]:
+    """The logged ``oodrop`` record: all that pairing and proving need."""
+    plugin = None if variant.perturber == CANONICAL else get_perturber(variant.perturber)
+    return {
+        "item_id": done.item.item_id,
+        "cluster_id": done.item.cluster_id,
+        "task": spec.name,
+        "variant": variant.slug,
+        "perturber": variant.perturber,
+        "perturber_version": plugin.version if plugin else None,
+        "family": plugin.family if plugin else CANONICAL,
+        "parameters": dict(variant.parameters),
+        "severity": variant.severity,
+        "seed": variant.seed,
+        "template": done.item.template,
+        "gold": done.item.gold_text,
+        **done.certificate.as_dict(),
+    }
