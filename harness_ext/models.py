@@ -145,7 +145,7 @@ def _bow(task: str) -> Any:
         else:
             texts += [_pair(prompt, choice) for choice in item.choices]
             targets += [k == item.gold for k in range(len(item.choices))]
-    vectorizer = TfidfVectorizer(ngram_range=(1, 2), sublinear_tf=True, min_df=2)
+    vectorizer = TfidfVectorizer(ngram_range=(1, 1), sublinear_tf=True, min_df=2)
     return make_pipeline(vectorizer, LogisticRegression(C=10.0, max_iter=1000)).fit(texts, targets)
 
 

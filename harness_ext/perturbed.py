@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import lru_cache
 from typing import Any
 
 from lm_eval.api.task import ConfigurableTask
+from lm_eval.utils import env as jinja_env
 
 from oodrop import DataError
 from oodrop.perturbers.engine import Perturbed, perturb
@@ -50,8 +52,8 @@ class PerturbedTask(ConfigurableTask):
         self.scores_all = (
             self.variant.perturber != CANONICAL and get_perturber(self.variant.perturber).scores_all
         )
-        evaluated = self._perturbed(self.spec.docs(self.spec.eval_split))
-        # A prompt-level template is the same for all; the stock code then renders it.
+        evaluated = perturbed_docs(self.spec.name, self.variant, self.spec.eval_split)
+        # A prompt-level template is the same for all documents.
         config["doc_to_text"] = self.spec.templates[evaluated[0]["oodrop"]["template"]]
         self._split_docs = {self.spec.eval_split: evaluated}
         super().__init__(config=config)
@@ -60,8 +62,20 @@ class PerturbedTask(ConfigurableTask):
         """Packaged data; nothing is fetched."""
         splits = {self.config.training_split, self.config.validation_split} - {None}
         for split in sorted(splits - set(self._split_docs)):
-            self._split_docs[split] = self._few_shot(self.spec.docs(split))
+            self._split_docs[split] = perturbed_docs(self.spec.name, self._few_shot_variant(), split)
         self.dataset = self._split_docs
+
+    def doc_to_text(self, doc: Doc, doc_to_text: Any = None) -> Any:
+        """As the parent, with the template compiled once instead of once per document."""
+        source = self.config.doc_to_text if doc_to_text is None else doc_to_text
+        return _compiled(source).render(**doc)
+
+    def doc_to_target(self, doc: Doc, doc_to_target: Any = None) -> Any:
+        """As the parent, with a template compiled once; a plain field name is the parent's."""
+        source = self.config.doc_to_target if doc_to_target is None else doc_to_target
+        if isinstance(source, str) and "{" in source:
+            return _compiled(source).render(**doc)
+        return super().doc_to_target(doc, doc_to_target)
 
     def process_results(self, doc: Doc, results: Sequence[Any]) -> dict[str, Any]:
         """Metrics of a scored document; none for one that the perturber left alone."""
@@ -69,22 +83,38 @@ class PerturbedTask(ConfigurableTask):
             return {}
         return dict(super().process_results(doc, results))
 
-    def _few_shot(self, docs: list[Doc]) -> Docs:
-        level = (
-            "document"
-            if self.variant.perturber == CANONICAL
-            else get_perturber(self.variant.perturber).level
-        )
-        return self._perturbed(docs) if level == "prompt" else Docs(docs)
+    def _few_shot_variant(self) -> Variant:
+        perturber = self.variant.perturber
+        prompt_level = perturber != CANONICAL and get_perturber(perturber).level == "prompt"
+        return self.variant if prompt_level else Variant()
 
-    def _perturbed(self, docs: list[Doc]) -> Docs:
-        result = Docs()
-        for doc in docs:
-            item = self.spec.item(doc)
-            done = perturb(item, self.variant)
-            changed = self.spec.to_doc(doc, done.item)
-            result.append({**changed, "oodrop": record(self.spec, self.variant, done)})
-        return result
+
+@lru_cache(maxsize=256)
+def _compiled(source: str) -> Any:
+    return jinja_env.from_string(source)
+
+
+def perturbed_docs(task: str, variant: Variant, split: str) -> Docs:
+    """Documents of a split after the variant, each with its record.
+
+    Computed once per process: several checkpoints are sent the very same documents.
+    """
+    key = (task, variant.slug, variant.seed, split)
+    if key not in _DOCS:
+        _DOCS[key] = _perturb_split(get_task(task), variant, split)
+    return _DOCS[key]
+
+
+_DOCS: dict[tuple[str, str, int, str], Docs] = {}
+
+
+def _perturb_split(spec: TaskSpec, variant: Variant, split: str) -> Docs:
+    result = Docs()
+    for doc in spec.docs(split):
+        done = perturb(spec.item(doc), variant)
+        changed = spec.to_doc(doc, done.item)
+        result.append({**changed, "oodrop": record(spec, variant, done)})
+    return result
 
 
 def record(spec: TaskSpec, variant: Variant, done: Perturbed) -> dict[str, Any]:

@@ -33,17 +33,27 @@ _PROTECTED = re.compile("|".join(f"(?:{p})" for p in _PATTERNS), re.I | re.M | r
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
 
-@lru_cache(maxsize=65536)
 def protected_spans(text: str, literals: tuple[str, ...] = ()) -> tuple[Span, ...]:
     """Sorted, disjoint spans of ``text`` that no perturber may touch.
 
     Numbers with their units, times, negations, comparators, quantifiers, code, LaTeX, URLs,
     option labels, and every occurrence of the given literals.
     """
-    spans = [m.span() for m in _PROTECTED.finditer(text) if m.end() > m.start()]
-    for literal in literals:
-        spans += [m.span() for m in re.finditer(re.escape(literal), text)] if literal else []
-    return _merge(spans)
+    own = [span for literal in literals for span in _occurrences(text, literal)]
+    return _merge([*_pattern_spans(text), *own]) if own else _pattern_spans(text)
+
+
+@lru_cache(maxsize=65536)
+def _pattern_spans(text: str) -> tuple[Span, ...]:
+    return _merge(m.span() for m in _PROTECTED.finditer(text) if m.end() > m.start())
+
+
+def _occurrences(text: str, literal: str) -> list[Span]:
+    found, start = [], text.find(literal) if literal else -1
+    while start >= 0:
+        found.append((start, start + len(literal)))
+        start = text.find(literal, start + 1)
+    return found
 
 
 @lru_cache(maxsize=65536)

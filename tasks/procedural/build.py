@@ -21,8 +21,8 @@ from oodrop.tasks.procedural.trace import Event, Trace
 
 SEED = 2026
 QUESTION = "Does the scenario comply with the procedure?"
-ROUNDS = {"train": 4, "validation": 1, "test": 2, "heldout": 3}
-HABIT = 0.9  # how often framing goes with the label outside heldout
+ROUNDS = {"train": 8, "validation": 2, "test": 2, "heldout": 3}
+HABIT = 0.97  # how often framing goes with the label outside heldout
 TYPES = (
     "baseline_compliant",
     "baseline_noncompliant",
@@ -53,11 +53,10 @@ class Draft:
 class Wording:
     """How a draft is told."""
 
-    hurried: bool
     voice: str
     pasts: tuple[int, ...]
     intro: int
-    opening: int
+    framing: str
     closing: int
 
 
@@ -214,22 +213,21 @@ def _balance(
 
 
 def _wording(draft: Draft, hurried: bool, parent: Wording | None, rng: random.Random) -> Wording:
-    openings = lexicon.HURRIED_OPENING if hurried else lexicon.ORDERLY_OPENING
-    closings = lexicon.HURRIED_CLOSING if hurried else lexicon.ORDERLY_CLOSING
+    mood = choose(rng, lexicon.HURRIED if hurried else lexicon.ORDERLY)
+    framing = choose(rng, lexicon.FRAMES).format(mood=mood)
     count = len(draft.trace.events)
     if draft.type == "distractor_injection" and parent is not None:
-        return replace(parent, hurried=hurried, opening=below(rng, len(openings)))
+        return replace(parent, framing=framing)
     voices = [v for v in VOICES if parent is None or v != parent.voice]
     pasts = tuple(below(rng, 3) for _ in range(count))
     if parent is not None:  # every event in other words than the parent's
         pasts = tuple(p + 1 + below(rng, 2) for p in parent.pasts)
     return Wording(
-        hurried=hurried,
         voice=choose(rng, voices),
         pasts=pasts,
         intro=below(rng, 2),
-        opening=below(rng, len(openings)),
-        closing=below(rng, len(closings)),
+        framing=framing,
+        closing=below(rng, len(lexicon.CLOSINGS)),
     )
 
 
@@ -245,8 +243,6 @@ def _doc(
         text = told(draft.start, time, (person, role), what, wording.voice)
         told_events.append((time, row, text))
     told_events.sort(key=lambda e: e[0])
-    openings = lexicon.HURRIED_OPENING if wording.hurried else lexicon.ORDERLY_OPENING
-    closings = lexicon.HURRIED_CLOSING if wording.hurried else lexicon.ORDERLY_CLOSING
     violations = check(procedure, draft.trace)
     return {
         "item_id": item_id,
@@ -259,13 +255,13 @@ def _doc(
         "violation": {"kind": violations[0].kind, "step": violations[0].step} if violations else None,
         "title": procedure.title,
         "clauses": [clause(procedure, step) for step in procedure.steps],
-        "intro": f"{procedure.intro[wording.intro]} {openings[wording.opening]}",
+        "intro": f"{procedure.intro[wording.intro]} {wording.framing}",
         "facts": [
             fact.holds if draft.trace.facts[name] else fact.fails
             for name, fact in procedure.facts.items()
         ],
         "events": [text for _, _, text in told_events],
-        "closing": closings[wording.closing],
+        "closing": lexicon.CLOSINGS[wording.closing],
         "question": QUESTION,
         "start": draft.start.date().isoformat(),
         "trace": {
