@@ -1,10 +1,6 @@
 """The lm-eval extension: perturbed tasks, reference models, runner and command line.
 
-Importing this package registers oodrop's models with lm-eval; nothing else happens.
+Importing this package imports nothing heavy; `oodrop.harness_ext.models` registers the models.
 """
 
 from __future__ import annotations
-
-from oodrop.harness_ext import models as _models
-
-__all__ = ["_models"]

@@ -47,7 +47,7 @@ def task_yamls(spec: TaskSpec, suite: Suite) -> Mapping[str, str]:
     merged with it by lm-eval's own batching and measure nothing.
     """
     variants = applicable(spec, suite)
-    files = {f"{task_name(spec, v)}.yaml": _task(spec, v) for v in variants}
+    files = {f"{task_name(spec, v)}.yaml": task_yaml(spec, v, spec.fragment) for v in variants}
     grouped = [v for v in variants if v.perturber != RERUN]
     files[f"oodrop_{spec.name}.yaml"] = _group(
         f"oodrop_{spec.name}", (task_name(spec, v) for v in grouped)
@@ -75,11 +75,16 @@ def write_task_yamls() -> list[Path]:
     return written
 
 
-def _task(spec: TaskSpec, variant: Variant) -> str:
-    metadata = {"version": TASK_VERSION, "oodrop": {"task": spec.name, **variant.as_dict()}}
-    metadata["oodrop"] |= {"metric": spec.metric, "filter": "none", "chance": spec.chance}
-    head = f"include: {spec.fragment}\ntask: {task_name(spec, variant)}\nclass: {_CLASS}\n"
-    return head + yaml.safe_dump({"metadata": metadata}, sort_keys=False)
+def task_yaml(spec: TaskSpec, variant: Variant, include: str) -> str:
+    """One variant of a task as lm-eval reads it; ``include`` is the path of its fragment."""
+    declared = {"task": spec.name, **variant.as_dict()}
+    declared |= {"metric": spec.metric, "filter": "none", "chance": spec.chance}
+    head = {"include": include, "task": task_name(spec, variant)}
+    return (
+        yaml.safe_dump(head, sort_keys=False)
+        + f"class: {_CLASS}\n"
+        + yaml.safe_dump({"metadata": {"version": TASK_VERSION, "oodrop": declared}}, sort_keys=False)
+    )
 
 
 def _group(name: str, members: Iterable[str]) -> str:

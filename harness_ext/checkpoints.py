@@ -1,0 +1,174 @@
+"""What is evaluated: a model, its arguments and settings, and the fingerprint that names it."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import PackageNotFoundError, distribution, version
+from pathlib import Path
+from typing import Any
+
+from lm_eval.api.registry import get_model, model_registry
+
+from oodrop import DataError, RunError, UnknownNameError, __version__
+from oodrop.harness_ext.models import REFERENCE_MODELS
+
+WHEEL_PREFIX = "wheel:"
+HF_MODELS = ("hf", "hf-auto", "huggingface")
+
+
+@dataclass(frozen=True)
+class CheckpointSpec:
+    """One checkpoint of a run.
+
+    Attributes:
+        name: folder under the run, and the name in reports.
+        model: lm-eval's model type.
+        model_args: its arguments; ``pretrained: wheel:NAME`` takes the one GGUF file of an
+            installed wheel.
+        apply_chat_template: as lm-eval's option.
+        batch_size: as lm-eval's option.
+        device: as lm-eval's option.
+        tasks: tasks to run it on; None for all of the run.
+        items: size of the seeded random subset of each task; None for all items.
+    """
+
+    name: str
+    model: str
+    model_args: Mapping[str, Any] = field(default_factory=dict)
+    apply_chat_template: bool = False
+    batch_size: int = 16
+    device: str | None = None
+    tasks: tuple[str, ...] | None = None
+    items: int | None = None
+
+    def fingerprint(self) -> str:
+        """Hash of everything that decides an answer: weights, settings, library versions."""
+        content = {
+            "model": self.model,
+            "model_args": {k: str(v) for k, v in self.resolved_args().items()},
+            "weights": _weights(self.resolved_args()),
+            "apply_chat_template": self.apply_chat_template,
+            "versions": {name: _version(name) for name in ("lm_eval", "transformers", "torch")},
+            "oodrop": __version__,
+        }
+        return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
+
+    def resolved_args(self) -> dict[str, Any]:
+        """Model arguments with ``wheel:NAME`` replaced by folder and file.
+
+        Raises:
+            DataError: when the wheel is not installed or holds no single GGUF file.
+        """
+        args = dict(self.model_args)
+        pretrained = str(args.get("pretrained", ""))
+        if pretrained.startswith(WHEEL_PREFIX):
+            path = wheel_gguf(pretrained.removeprefix(WHEEL_PREFIX))
+            args |= {"pretrained": str(path.parent), "gguf_file": path.name}
+        return args
+
+    def load(self) -> Any:
+        """The lm-eval model.
+
+        Raises:
+            RunError: when it cannot be loaded, with the library's own reason.
+        """
+        device = self.device
+        if device is None and self.model in HF_MODELS:
+            import torch
+
+            # lm-eval 0.4.13 would ask for "cuda" whether there is one or not.
+            device = "cuda" if torch.cuda.is_available() else "cpu"
+        settings = {"batch_size": self.batch_size, "device": device}
+        try:
+            return get_model(self.model).create_from_arg_obj(self.resolved_args(), settings)
+        except Exception as error:  # any backend may fail in its own way; its reason is shown
+            raise RunError(
+                f"checkpoint {self.name} ({self.model}) cannot be loaded: "
+                f"{type(error).__name__}: {error}"
+            ) from error
+
+    @classmethod
+    def from_dict(cls, data: Mapping[str, Any], where: str) -> CheckpointSpec:
+        """Read one entry of a run configuration.
+
+        Raises:
+            DataError: naming the field that is missing, unknown or of the wrong type.
+        """
+        known = set(cls.__dataclass_fields__)
+        for key in data:
+            if key not in known:
+                allowed = ", ".join(sorted(known))
+                raise DataError(f"{where}: unknown field {key!r}; allowed: {allowed}")
+        for key in ("name", "model"):
+            if not isinstance(data.get(key), str):
+                raise DataError(f"{where}: {key!r} must be text, got {data.get(key)!r}")
+        if not re.fullmatch(r"[\w.+-]+", data["name"]) or data["name"].startswith("."):
+            raise DataError(
+                f"{where}: name {data['name']!r} must be letters, digits and _ . + - alone"
+            )
+        fields = dict(data)
+        if not isinstance(fields.get("model_args", {}), Mapping):
+            raise DataError(f"{where}: 'model_args' must be a mapping")
+        for key in ("items", "batch_size"):
+            value = fields.get(key, 1)
+            if value is not None and (not isinstance(value, int) or value < 1):
+                raise DataError(f"{where}: {key!r} must be a whole number above 0, got {value!r}")
+        if fields.get("tasks") is not None:
+            fields["tasks"] = tuple(fields["tasks"])
+        return cls(**fields)
+
+
+def known_models() -> tuple[str, ...]:
+    """Every model type that lm-eval knows, ours included."""
+    import lm_eval.models  # noqa: F401  # fills lm-eval's registry
+
+    return tuple(sorted({*model_registry, *REFERENCE_MODELS}))
+
+
+def check_model(name: str) -> None:
+    """Raise UnknownNameError unless lm-eval knows the model type."""
+    if name not in known_models():
+        raise UnknownNameError("model", name, known_models())
+
+
+def wheel_gguf(name: str) -> Path:
+    """The one ``.gguf`` file of an installed wheel.
+
+    Raises:
+        DataError: when there is no such wheel or not exactly one such file in it.
+    """
+    try:
+        files = distribution(name).files or []
+    except PackageNotFoundError:
+        raise DataError(
+            f"the wheel {name!r} is not installed; pip install --no-deps {name}"
+        ) from None
+    found = [Path(str(f.locate())) for f in files if f.name.endswith(".gguf")]
+    if len(found) != 1:
+        raise DataError(f"the wheel {name!r} must hold exactly one .gguf file, got {len(found)}")
+    return found[0]
+
+
+def _weights(args: Mapping[str, Any]) -> list[list[str | int]]:
+    """Name, size and time of every local file that the arguments point to."""
+    rows: list[list[str | int]] = []
+    for key in ("pretrained", "peft", "delta", "path"):
+        root = Path(str(args.get(key, "")))
+        if args.get(key) and root.exists():
+            only = args.get("gguf_file") if key == "pretrained" else None
+            for path in sorted(p for p in root.rglob("*") if p.is_file()):
+                if only is None or path.name == only:
+                    stat = path.stat()
+                    rows.append([str(path.relative_to(root)), stat.st_size, stat.st_mtime_ns])
+    return rows
+
+
+def _version(name: str) -> str:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "absent"

@@ -1,0 +1,8 @@
+"""The ``oodrop`` command line; each module adds its commands, `main` runs them."""
+
+from __future__ import annotations
+
+from oodrop.harness_ext.cli import evaluate, look  # noqa: F401  # they register their commands
+from oodrop.harness_ext.cli.app import main
+
+__all__ = ["main"]

@@ -1,0 +1,79 @@
+"""The application, its exit codes, and how errors reach a person."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+import typer
+from rich.console import Console
+from rich.markup import escape
+
+from oodrop import OodropError, __version__
+
+EXIT_INTERNAL = 5
+EXIT_INTERRUPTED = 130
+
+app = typer.Typer(
+    name="oodrop",
+    help="How much of a checkpoint's accuracy survives when only the surface of the questions "
+    "changes.\n\nExit codes: 0 success, 2 bad input, 3 not comparable, 5 run failure, "
+    "130 interrupted.",
+    no_args_is_help=True,
+    rich_markup_mode="rich",
+    context_settings={"help_option_names": ["-h", "--help"]},
+    pretty_exceptions_enable=False,
+)
+out = Console()
+err = Console(stderr=True)
+
+
+@app.callback()
+def _options(
+    debug: bool = typer.Option(False, "--debug", help="Show a traceback when something fails."),
+    version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True),
+) -> None:
+    if version:
+        typer.echo(__version__)
+        raise typer.Exit
+    _DEBUG[0] = debug
+
+
+_DEBUG = [False]
+
+
+def main(arguments: list[str] | None = None) -> None:
+    """Run the command line and leave with the exit code that DESIGN promises."""
+    sys.exit(run(sys.argv[1:] if arguments is None else arguments))
+
+
+def run(arguments: list[str]) -> int:
+    """Run the command line; the exit code is returned. Every error is one sentence."""
+    try:
+        result = app(arguments, standalone_mode=False)
+        return result if isinstance(result, int) else 0
+    except click.exceptions.Abort:
+        return _fail("interrupted", EXIT_INTERRUPTED)
+    except KeyboardInterrupt:
+        return _fail("interrupted; the same command continues where this one stopped", EXIT_INTERRUPTED)
+    except click.ClickException as error:
+        return _fail(error.format_message(), 2)
+    except OodropError as error:
+        return _fail(str(error), error.exit_code)
+    except BrokenPipeError:
+        return 0
+    except SystemExit as error:
+        return error.code if isinstance(error.code, int) else EXIT_INTERNAL
+    except Exception as error:  # the last line of defence: never a bare traceback, never exit 1
+        return _fail(
+            f"internal error, {type(error).__name__}: {error}; run again with --debug and report it",
+            EXIT_INTERNAL,
+        )
+
+
+def _fail(message: str, code: int) -> int:
+    if _DEBUG[0]:
+        traceback.print_exc()
+    err.print(f"[bold red]oodrop:[/] {escape(message)}", highlight=False, soft_wrap=True)
+    return code

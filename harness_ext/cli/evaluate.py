@@ -1,0 +1,194 @@
+"""Commands that evaluate and report: lm-eval, run, report."""
+
+from __future__ import annotations
+
+import os
+import sys
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+import typer
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+
+from oodrop import DataError, OodropError
+from oodrop.harness_ext.cli.app import app, err, out
+from oodrop.harness_ext.cli.look import Plugins, load_plugins
+
+IntervalChoice = Annotated[
+    Literal["auto", "bootstrap", "score"],
+    typer.Option(help="Which interval leads; auto decides and says why."),
+]
+Resamples = Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")]
+
+
+@app.command(
+    "lm-eval",
+    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+)
+def lm_eval(context: typer.Context) -> None:
+    """The stock lm_eval command line, with oodrop's models registered.
+
+    Example: oodrop lm-eval --model oodrop-bow --tasks oodrop_procedural
+    --include_path "$(oodrop tasks-dir)" --log_samples --output_path out
+    """
+    need_eval()
+    import oodrop.harness_ext.models  # noqa: F401  # registers them
+    from lm_eval.__main__ import cli_evaluate
+
+    sys.argv = ["lm_eval", *context.args]
+    cli_evaluate()
+
+
+@app.command()
+def run(
+    config: Annotated[Path | None, typer.Argument(help="YAML with suite, tasks and checkpoints.")] = None,
+    model: Annotated[str | None, typer.Option(help="lm-eval model type (oodrop list models).")] = None,
+    model_args: Annotated[str, typer.Option("--model_args", help="As lm_eval's: key=value,key=value.")] = "",
+    tasks: Annotated[str, typer.Option(help="Comma-separated (oodrop list tasks).")] = "everyday",
+    suite: Annotated[str, typer.Option(help="Name or .yaml file (oodrop list suites).")] = "smoke-0.1",
+    name: Annotated[str | None, typer.Option(help="Name of the checkpoint in reports.")] = None,
+    items: Annotated[int | None, typer.Option(min=1, help="Seeded random subset of each task.")] = None,
+    batch_size: Annotated[int, typer.Option("--batch_size", min=1, help="As lm_eval's.")] = 16,
+    device: Annotated[str | None, typer.Option(help="As lm_eval's; default: cuda where there is one.")] = None,
+    apply_chat_template: Annotated[bool, typer.Option("--apply_chat_template", help="As lm_eval's.")] = False,
+    seed: Annotated[int, typer.Option(help="Seed of item subsets and of the report.")] = 2026,
+    folder: Annotated[Path, typer.Option("--output", "-o", help="Folder for results and report.")] = Path("runs"),
+    plugin: Plugins = [],  # noqa: B006
+) -> None:
+    """Evaluate one or many checkpoints, continue after a kill, then report.
+
+    Example: oodrop run --model hf --model_args pretrained=gpt2 --tasks everyday -o runs/gpt2
+
+    Example: oodrop run checkpoints.yaml -o runs/nightly
+    """
+    need_eval()
+    load_plugins(plugin)
+    _harness_environment()
+    from oodrop.harness_ext import run as runner
+    from oodrop.harness_ext.checkpoints import CheckpointSpec
+    from oodrop.perturbers import get_suite
+
+    if (config is None) == (model is None):
+        raise OodropError("run takes either a configuration file or --model, and not both")
+    if config is not None:
+        plan = runner.read_config(config)
+    else:
+        from lm_eval.utils import simple_parse_args_string
+
+        fields: dict[str, Any] = {
+            "name": name or _default_name(str(model), model_args),
+            "model": model,
+            "model_args": simple_parse_args_string(model_args),
+            "apply_chat_template": apply_chat_template,
+            "batch_size": batch_size,
+            "device": device,
+            "items": items,
+        }
+        spec = CheckpointSpec.from_dict(fields, "command line")
+        plan = runner.RunPlan((spec,), tuple(t.strip() for t in tasks.split(",")), get_suite(suite), seed)
+    with _Terminal() as terminal:
+        folders = runner.run(plan, folder, terminal)
+    _report(folders, folder / "report", "auto", 10_000, plan.seed)
+
+
+@app.command()
+def report(
+    runs: Annotated[list[Path], typer.Argument(help="Folders that hold lm-eval outputs.")],
+    folder: Annotated[Path, typer.Option("--output", "-o", help="Where the report goes.")] = Path("report"),
+    interval: IntervalChoice = "auto",
+    resamples: Resamples = 10_000,
+    seed: Annotated[int, typer.Option(help="Seed of the bootstrap and of the sampled flips.")] = 2026,
+) -> None:
+    """Pair, estimate and render what lm-eval wrote: report.html, report.json, summary.md.
+
+    Example: oodrop report runs/base runs/tuned -o report
+    """
+    _report(runs, folder, interval, resamples, seed)
+
+
+def need_eval() -> None:
+    """Raise OodropError unless lm-eval is installed."""
+    from importlib.util import find_spec
+
+    if find_spec("lm_eval") is None or find_spec("torch") is None:
+        raise OodropError("evaluation needs lm-eval and torch: pip install 'oodrop[eval]'")
+
+
+def _report(
+    runs: list[Path],
+    folder: Path,
+    interval: Literal["auto", "bootstrap", "score"],
+    resamples: int,
+    seed: int,
+) -> None:
+    from oodrop.reports.build import build_report
+    from oodrop.reports.render import print_report, write_report
+
+    _check_writable(folder)
+    with err.status("reading and estimating"):
+        result = build_report(runs, interval=interval, resamples=resamples, seed=seed)
+        written = write_report(result, folder)
+    print_report(result, out)
+    page = next(path for path in written if path.name == "report.html")
+    out.print(f"\nwritten: {page} and {len(written) - 1} files beside it", highlight=False, soft_wrap=True)
+
+
+def _check_writable(folder: Path) -> None:
+    import tempfile
+
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise DataError(f"output folder {folder} cannot be written: {error.strerror}") from None
+
+
+def _default_name(model: str, model_args: str) -> str:
+    import re
+
+    parts = dict(p.partition("=")[::2] for p in model_args.split(",") if "=" in p)
+    named = [parts[k].rstrip("/").rpartition("/")[2] for k in ("pretrained", "peft", "model") if k in parts]
+    return re.sub(r"[^\w.+-]+", "_", "+".join(named) or model).lstrip(".")
+
+
+def _harness_environment() -> None:
+    """Quiet libraries, before they are imported and read these variables."""
+    for name, value in {
+        "TQDM_DISABLE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "LMEVAL_LOG_LEVEL": "ERROR",
+    }.items():
+        os.environ.setdefault(name, value)
+
+
+class _Terminal:
+    """Progress of a run: one line per stage, one bar for the answers of the stage."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("  answers"),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeElapsedColumn(),
+            TimeRemainingColumn(),
+            console=err,
+            transient=True,
+        )
+        self._task = self._bar.add_task("answers", total=None, visible=False)
+
+    def __enter__(self) -> _Terminal:
+        self._bar.start()
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._bar.stop()
+
+    def message(self, text: str) -> None:
+        self._bar.update(self._task, visible=False, completed=0, total=None)
+        err.print(text, highlight=False)
+
+    def progress(self, there: int, needed: int) -> None:
+        self._bar.update(self._task, visible=True, completed=there, total=needed)

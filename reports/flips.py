@@ -1,0 +1,121 @@
+"""Items whose score moved under a variant, with both prompts and both replies."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oodrop.reports.model import MAX_FLIPS, Flip
+from oodrop.reports.pairing import CANONICAL, Group
+from oodrop.reports.reader import CONTROLS_SCORED, Samples, iterate_samples
+
+
+@dataclass(frozen=True, slots=True, order=True)
+class _Place:
+    rank: str
+    checkpoint: str
+    variant: str
+    item_id: str
+
+
+def find_flips(group: Group, seed: int) -> tuple[tuple[Flip, ...], Mapping[str, int]]:
+    """A seeded sample of at most `MAX_FLIPS` flips, and how many there are per checkpoint.
+
+    The sample takes the smallest hashes of (seed, place), so it depends neither on the order of
+    the files nor on how many checkpoints are read. Controls are left out: they have no flips to
+    explain, only noise.
+    """
+    task = group.paired.task
+    places = [
+        _Place(_rank(seed, task, checkpoint, slug, item_id), checkpoint, slug, item_id)
+        for checkpoint, variants in group.samples.items()
+        for slug, samples in variants.items()
+        if slug != CANONICAL and samples.perturber not in CONTROLS_SCORED
+        for item_id in _moved(variants[CANONICAL], samples)
+    ]
+    totals = {c: sum(p.checkpoint == c for p in places) for c in group.paired.checkpoints}
+    chosen = sorted(places)[:MAX_FLIPS]
+    texts = _texts(group, chosen)
+    flips = [_flip(group, place, texts) for place in chosen]
+    flips.sort(key=lambda f: (f.checkpoint, f.variant, f.item_id))
+    return tuple(flips), totals
+
+
+def _moved(canonical: Samples, samples: Samples) -> list[str]:
+    return [
+        item_id
+        for item_id, row in samples.rows.items()
+        if row.score is not None and row.score != canonical.rows[item_id].score
+    ]
+
+
+def _rank(seed: int, *place: str) -> str:
+    return hashlib.sha256("\x1f".join([str(seed), *place]).encode("utf-8", "replace")).hexdigest()
+
+
+def _texts(group: Group, chosen: Iterable[_Place]) -> dict[tuple[Path, str], tuple[str, str]]:
+    """Prompt and reply by file and item, each file read once and only where it is needed."""
+    wanted: dict[Path, set[str]] = {}
+    for place in chosen:
+        variants = group.samples[place.checkpoint]
+        for slug in (CANONICAL, place.variant):
+            wanted.setdefault(variants[slug].path, set()).add(place.item_id)
+    found = {}
+    for path, items in wanted.items():
+        for _, sample in iterate_samples(path):
+            item_id = sample["doc"]["oodrop"]["item_id"]
+            if item_id in items:
+                found[path, item_id] = (prompt_of(sample), reply_of(sample))
+    return found
+
+
+def _flip(group: Group, place: _Place, texts: Mapping[tuple[Path, str], tuple[str, str]]) -> Flip:
+    variants = group.samples[place.checkpoint]
+    canonical, samples = variants[CANONICAL], variants[place.variant]
+    before, after = canonical.rows[place.item_id].score, samples.rows[place.item_id].score
+    old, new = texts[canonical.path, place.item_id], texts[samples.path, place.item_id]
+    return Flip(
+        checkpoint=place.checkpoint,
+        variant=place.variant,
+        item_id=place.item_id,
+        direction="lost" if (before or 0.0) > (after or 0.0) else "gained",
+        gold=samples.rows[place.item_id].gold,
+        canonical_prompt=old[0],
+        variant_prompt=new[0],
+        canonical_reply=old[1],
+        variant_reply=new[1],
+    )
+
+
+def prompt_of(sample: Mapping[str, Any]) -> str:
+    """The context of the first request; API chat models log it as a one-element list."""
+    context = _first_argument(sample, 0, "arg_0")
+    return str(context[0]) if isinstance(context, list) and context else str(context)
+
+
+def reply_of(sample: Mapping[str, Any]) -> str:
+    """What was generated, or the option with the highest log-likelihood and all of them."""
+    replies = sample.get("filtered_resps") or [""]
+    if not all(isinstance(r, list) and len(r) == 2 for r in replies):
+        return str(replies[0])
+    values = [_number(r[0]) for r in replies]
+    best = max(range(len(values)), key=lambda k: values[k])
+    options = [str(_first_argument(sample, k, "arg_1")).strip() for k in range(len(values))]
+    listed = ", ".join(f"{o} {v:.2f}" for o, v in zip(options, values, strict=True))
+    return f"{options[best]}\n(log-likelihoods: {listed})"
+
+
+def _first_argument(sample: Mapping[str, Any], request: int, name: str) -> Any:
+    arguments = sample.get("arguments")
+    request_arguments = arguments.get(f"gen_args_{request}") if isinstance(arguments, dict) else None
+    return request_arguments.get(name, "") if isinstance(request_arguments, dict) else ""
+
+
+def _number(text: object) -> float:
+    try:
+        return float(str(text))
+    except ValueError:
+        return float("-inf")

@@ -1,0 +1,172 @@
+"""From runs to pairs: which results belong together, and which must not be put side by side."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from oodrop import DataError, NotComparableError
+from oodrop.reports.reader import CONTROLS_SCORED, Row, RunFile, Samples
+from oodrop.reports.statistics import PairedScores, VariantInfo
+
+CANONICAL = "canonical"
+_WEAKEST_FIRST = ("assumed", "reviewed", "checked", "proved")
+
+
+@dataclass(frozen=True)
+class Group:
+    """Checkpoints that answered the same items of one task under the same variants.
+
+    Attributes:
+        paired: the scores, aligned.
+        samples: checkpoint name -> variant slug (``canonical`` too) -> what was read.
+        outcomes: variant slug -> outcome -> number of items.
+        left_out: sentences about variants that not every checkpoint has.
+    """
+
+    paired: PairedScores
+    samples: Mapping[str, Mapping[str, Samples]]
+    outcomes: Mapping[str, Mapping[str, int]]
+    left_out: tuple[str, ...]
+
+
+def name_checkpoints(runs: Sequence[RunFile]) -> dict[str, str]:
+    """Checkpoint key to a name that no other has."""
+    names: dict[str, str] = {}
+    for run in runs:
+        if run.checkpoint_key not in names:
+            taken, name, k = set(names.values()), run.checkpoint_name, 2
+            while name in taken:
+                name, k = f"{run.checkpoint_name} ({k})", k + 1
+            names[run.checkpoint_key] = name
+    return names
+
+
+def pair(runs: Sequence[RunFile]) -> list[Group]:
+    """Groups of comparable results, in the order in which tasks and item sets first appear.
+
+    Where a checkpoint ran a variant twice, the newer one counts.
+
+    Raises:
+        DataError: when a variant has no canonical run beside it, or misses items.
+        NotComparableError: when a variant ran under other settings than its canonical run, or two
+            checkpoints were sent different documents for the same item.
+    """
+    names = name_checkpoints(runs)
+    by_task: dict[tuple[str, str], dict[str, Samples]] = {}
+    for run in runs:
+        for samples in run.samples:
+            by_task.setdefault((samples.task, names[run.checkpoint_key]), {})[samples.variant] = samples
+    groups: dict[tuple[Any, ...], dict[str, dict[str, Samples]]] = {}
+    for (task, checkpoint), variants in by_task.items():
+        canonical = _canonical(task, checkpoint, variants)
+        for samples in variants.values():
+            _check_settings(checkpoint, canonical, samples)
+        key = (task, canonical.num_fewshot, frozenset(canonical.rows))
+        groups.setdefault(key, {})[checkpoint] = variants
+    return [_group(task, members) for (task, _, _), members in groups.items()]
+
+
+def _canonical(task: str, checkpoint: str, variants: Mapping[str, Samples]) -> Samples:
+    if CANONICAL not in variants:
+        other = next(iter(variants))
+        raise DataError(
+            f"checkpoint {checkpoint}: the variant {other} of task {task} has no canonical run "
+            f"(oodrop__canonical__{task}) to be paired with"
+        )
+    return variants[CANONICAL]
+
+
+def _check_settings(checkpoint: str, canonical: Samples, samples: Samples) -> None:
+    for key, value in canonical.settings.items():
+        if samples.settings[key] != value:
+            raise NotComparableError(
+                f"checkpoint {checkpoint}, task {samples.task}: {samples.variant} ran with {key} "
+                f"{samples.settings[key]!r:.60}, its canonical run with {value!r:.60}"
+            )
+    if set(samples.rows) != set(canonical.rows):
+        missing = sorted(set(canonical.rows) ^ set(samples.rows))
+        raise NotComparableError(
+            f"checkpoint {checkpoint}, task {samples.task}: {samples.variant} and its canonical run "
+            f"hold different items, {missing[0]!r} among {len(missing)} others"
+        )
+    for item_id, row in samples.rows.items():
+        if row.canonical_sha256 != canonical.rows[item_id].canonical_sha256:
+            raise NotComparableError(
+                f"checkpoint {checkpoint}, task {samples.task}: {samples.variant} perturbs another "
+                f"text of item {item_id!r} than its canonical run holds"
+            )
+
+
+def _group(task: str, members: Mapping[str, Mapping[str, Samples]]) -> Group:
+    checkpoints = tuple(members)
+    everywhere = [
+        slug
+        for slug in members[checkpoints[0]]
+        if slug != CANONICAL and all(slug in variants for variants in members.values())
+    ]
+    left_out = [
+        f"{task}: {slug} is left out, not every checkpoint ran it (missing: {', '.join(lacking)})"
+        for slug in dict.fromkeys(s for variants in members.values() for s in variants)
+        if (lacking := [c for c in checkpoints if slug not in members[c]])
+    ]
+    first = members[checkpoints[0]]
+    items = tuple(first[CANONICAL].rows)
+    for checkpoint in checkpoints[1:]:
+        for slug in (CANONICAL, *everywhere):
+            _check_same_documents(checkpoints[0], first[slug], checkpoint, members[checkpoint][slug])
+    clusters = {row.cluster_id: 0 for row in first[CANONICAL].rows.values()}
+    codes = {cluster: k for k, cluster in enumerate(sorted(clusters))}
+    paired = PairedScores(
+        task=task,
+        metric=first[CANONICAL].metric,
+        chance=first[CANONICAL].chance,
+        checkpoints=checkpoints,
+        variants=tuple(_info(first[slug]) for slug in everywhere),
+        item_ids=items,
+        clusters=np.array([codes[first[CANONICAL].rows[i].cluster_id] for i in items], np.int64),
+        canonical=np.array([_scores(members[c][CANONICAL], items) for c in checkpoints]),
+        scores=np.array(
+            [[_scores(members[c][slug], items) for slug in everywhere] for c in checkpoints]
+        ).reshape(len(checkpoints), len(everywhere), len(items)),
+        changed=np.array(
+            [[first[slug].rows[i].counts for i in items] for slug in everywhere], np.bool_
+        ).reshape(len(everywhere), len(items)),
+    )
+    outcomes = {slug: Counter(r.outcome for r in first[slug].rows.values()) for slug in everywhere}
+    return Group(paired, members, outcomes, tuple(left_out))
+
+
+def _check_same_documents(a: str, left: Samples, b: str, right: Samples) -> None:
+    for item_id, row in left.rows.items():
+        if right.rows[item_id].doc_hash != row.doc_hash:
+            raise NotComparableError(
+                f"checkpoints {a} and {b} were sent different documents for item {item_id!r} of "
+                f"{left.task}, {left.variant}"
+            )
+
+
+def _scores(samples: Samples, items: Iterable[str]) -> list[float]:
+    scores = (samples.rows[i].score for i in items)
+    return [float("nan") if score is None else score for score in scores]
+
+
+def _info(samples: Samples) -> VariantInfo:
+    return VariantInfo(
+        slug=samples.variant,
+        perturber=samples.perturber,
+        family=samples.family,
+        severity=samples.severity,
+        evidence=_weakest(samples.rows.values(), samples.perturber),
+    )
+
+
+def _weakest(rows: Iterable[Row], perturber: str) -> str:
+    levels = {row.evidence for row in rows if row.evidence}
+    # A control that edits nothing proves itself; a variant that changed nothing claims nothing.
+    nothing = "proved" if perturber in CONTROLS_SCORED else "assumed"
+    return next((level for level in _WEAKEST_FIRST if level in levels), nothing)

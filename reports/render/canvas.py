@@ -1,0 +1,105 @@
+"""Layers drawn at computed places, and the way from an Altair chart to an SVG.
+
+Heights are pixels from the top and every label is data: nothing of a report ever becomes an
+expression, an axis or a legend, so that no text can be misread or clipped.
+"""
+
+from __future__ import annotations
+
+import html
+import re
+from collections.abc import Sequence
+from typing import Any, Literal
+
+import altair as alt
+import vl_convert
+
+Datum = dict[str, Any]
+# An alt.X or what alt.value() returns, for which Altair has no public type.
+Across = Any
+FONT = "sans-serif"
+# Text takes the colour of the page around it; see `standalone` for the page without one.
+INK = "currentColor"
+_ROOT = re.compile(r"<svg [^>]*>")
+_STYLE = "<style>svg{color:#1f2328}@media (prefers-color-scheme:dark){svg{color:#e6edf3}}</style>"
+
+
+def axis_y(field: str, height: float) -> alt.Y:
+    """Pixels from the top, without an axis."""
+    scale = alt.Scale(domain=[0.0, height], reverse=True, nice=False, zero=False)
+    return alt.Y(field, type="quantitative", axis=None, scale=scale)
+
+
+def texts(
+    data: Sequence[Datum],
+    height: float,
+    *,
+    align: Literal["left", "center", "right"],
+    x: Across,
+    size: int = 12,
+    bold: bool = False,
+    opacity: float = 1.0,
+    angle: float = 0.0,
+) -> alt.Chart:
+    """Texts (`text`) at `y`, in the colour of the page."""
+    weight: Literal["bold", "normal"] = "bold" if bold else "normal"
+    drawn: alt.Chart = (
+        chart(data)
+        .mark_text(
+            align=align,
+            baseline="middle",
+            fontSize=size,
+            fontWeight=weight,
+            limit=0,
+            color=INK,
+            opacity=opacity,
+            angle=angle,
+        )
+        .encode(x=x, y=axis_y("y", height), text=alt.Text("text", type="nominal"))
+    )
+    return drawn
+
+
+def chart(data: Sequence[Datum]) -> alt.Chart:
+    """A chart of inline data."""
+    values: Any = alt.Data
+    return alt.Chart(values(values=list(data)))
+
+
+def framed(layers: Sequence[alt.Chart], width: float, height: float) -> alt.LayerChart:
+    """The layers on a transparent ground, without a frame."""
+    layered: alt.LayerChart = (
+        alt.layer(*layers)
+        .properties(width=width, height=height, padding=6)
+        .configure(background="transparent", font=FONT, aria=False)
+        .configure_view(stroke=None)
+    )
+    return layered
+
+
+def svg(chart: alt.LayerChart, description: str) -> str:
+    """SVG to place inside a page: role, label, no XML namespaces, colours from the page.
+
+    Runs offline: vl-convert brings its own Vega, fonts and JavaScript engine.
+    """
+    drawn = vl_convert.vegalite_to_svg(chart.to_dict(), vl_version="6.4", allowed_base_urls=[])
+    width, height = (_attribute(drawn, name) for name in ("width", "height"))
+    root = (
+        f'<svg role="img" aria-label="{html.escape(description)}" width="{width}" '
+        f'height="{height}" viewBox="0 0 {width} {height}">'
+    )
+    return _ROOT.sub(lambda _: root, drawn, count=1)
+
+
+def standalone(drawn: str) -> str:
+    """The SVG as a file of its own, dark or light as its viewer prefers."""
+    root = _ROOT.match(drawn)
+    assert root is not None
+    opening = root.group().replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    return f"{opening}{_STYLE}{drawn[root.end() :]}\n"
+
+
+def _attribute(drawn: str, name: str) -> str:
+    found = re.search(rf'<svg [^>]*?\b{name}="([0-9.]+)"', drawn)
+    assert found is not None, "vl-convert writes width and height"
+    return found.group(1)

@@ -1,0 +1,257 @@
+"""The forest plot: every drop of a task with both its intervals, a lane per checkpoint."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import altair as alt
+
+from oodrop.reports.statistics import Drop, Interval
+
+from ..model import TaskReport
+from .canvas import INK, Across, Datum, axis_y, chart, framed, texts
+from .palette import GREY, colour, shape
+from .points import changed_words, count, level_words, percent
+from .rows import Row, checkpoint_names, rows
+from .text import shorten
+
+WIDTH = 430
+_LANE, _ROW, _HEADING, _LEFT = 13.0, 36.0, 24.0, 250
+
+
+@dataclass(frozen=True)
+class _Place:
+    """A row and the pixels it covers."""
+
+    row: Row
+    top: float
+    height: float
+
+    def lane(self, k: int) -> float:
+        lanes = len(self.row.drops)
+        return self.top + self.height / 2.0 + (k - (lanes - 1) / 2.0) * _LANE
+
+
+def forest(task: TaskReport, label: str) -> alt.LayerChart | None:
+    """Drops in points by family; None where the task has no drop at all."""
+    found = rows(task)
+    if not found:
+        return None
+    places, headings, height = _layout(found)
+    low, high = _domain(task)
+    x = alt.Scale(domain=[low, high], nice=False, zero=False)
+    layers = [
+        _bands(task, places, x, height),
+        _zero(x, height),
+        _rules(_whiskers(places, headline=False), x, height, width=1.5),
+        _rules(_whiskers(places, headline=True), x, height, width=4.0),
+        _marks(_dots(places), alt.X("x", type="quantitative", scale=x), height),
+        *_row_labels(places, headings, height),
+        *_heading(task, label, height),
+    ]
+    return framed(layers, WIDTH, height)
+
+
+def _layout(found: tuple[Row, ...]) -> tuple[list[_Place], list[Datum], float]:
+    """Places of the rows from the top, headings of their groups, height of the whole."""
+    places: list[_Place] = []
+    headings: list[Datum] = []
+    y, group = 0.0, ""
+    each = max(_ROW, _LANE * len(found[0].drops) + 10.0)
+    for row in found:
+        title = "families" if row.kind == "family" else row.family
+        if title != group:
+            headings.append({"text": title.upper(), "y": y + _HEADING / 2.0, "line": y})
+            y, group = y + _HEADING, title
+        places.append(_Place(row, y, each))
+        y += each
+    return places, headings, y + 4.0
+
+
+def _domain(task: TaskReport) -> tuple[float, float]:
+    values = [0.0, *(100.0 * f.flip_rate for f in task.analysis.noise_floor if f is not None)]
+    for drop in task.analysis.drops:
+        values += [100.0 * drop.estimate] if drop.estimate is not None else []
+        for interval in (drop.bootstrap, drop.score):
+            values += [100.0 * interval.low, 100.0 * interval.high] if interval else []
+    low, high = min(values), max(values)
+    low = min(low, -max((-v for v in values), default=0.0))
+    pad = max(0.05 * (high - low), 1.0)
+    return low - pad, high + pad
+
+
+# --- marks --------------------------------------------------------------------------------------
+
+
+def _bands(task: TaskReport, places: list[_Place], x: alt.Scale, height: float) -> alt.Chart:
+    """The noise floor in each checkpoint's lane: as far as a rerun alone could move accuracy."""
+    low, high = _domain(task)
+    data = [
+        {
+            "x": max(-100.0 * floor.flip_rate, low),
+            "x2": min(100.0 * floor.flip_rate, high),
+            "y": place.lane(k) - _LANE / 2.0,
+            "y2": place.lane(k) + _LANE / 2.0,
+        }
+        for place in places
+        for k, floor in enumerate(task.analysis.noise_floor)
+        if floor is not None
+    ]
+    drawn: alt.Chart = (
+        chart(data)
+        .mark_rect(color=GREY, opacity=0.2)
+        .encode(
+            x=alt.X("x", type="quantitative", scale=x, axis=_points_axis()),
+            x2="x2:Q",
+            y=axis_y("y", height),
+            y2="y2:Q",
+        )
+    )
+    return drawn
+
+
+def _points_axis() -> alt.Axis:
+    return alt.Axis(
+        title="drop in points (right of 0: accuracy is lost)",
+        labelColor=INK,
+        titleColor=INK,
+        titleFontWeight="normal",
+        titleFontSize=12,
+        labelFontSize=11,
+        gridColor=GREY,
+        gridOpacity=0.25,
+        domainColor=GREY,
+        tickColor=GREY,
+        tickCount=8,
+    )
+
+
+def _zero(x: alt.Scale, height: float) -> alt.Chart:
+    data = [{"x": 0.0, "y": 0.0, "y2": height}]
+    drawn: alt.Chart = (
+        chart(data)
+        .mark_rule(color=INK, opacity=0.7, strokeWidth=1.2)
+        .encode(x=alt.X("x", type="quantitative", scale=x), y=axis_y("y", height), y2="y2:Q")
+    )
+    return drawn
+
+
+def _whiskers(places: list[_Place], *, headline: bool) -> list[Datum]:
+    """The headline interval through the mark, the other one just below it."""
+    data = []
+    for place in places:
+        for k, drop in enumerate(place.row.drops):
+            interval = _headline(drop) if headline else _other(drop)
+            if interval is not None:
+                y = place.lane(k) + (0.0 if headline else 5.0)
+                low, high = 100.0 * interval.low, 100.0 * interval.high
+                data.append({"x": low, "x2": high, "y": y, "colour": colour(k)})
+    return data
+
+
+def _headline(drop: Drop | None) -> Interval | None:
+    return drop.headline if drop else None
+
+
+def _other(drop: Drop | None) -> Interval | None:
+    if drop is None or drop.headline is None:
+        return None
+    return drop.score if drop.headline is drop.bootstrap else drop.bootstrap
+
+
+def _rules(data: list[Datum], x: alt.Scale, height: float, *, width: float) -> alt.Chart:
+    drawn: alt.Chart = (
+        chart(data)
+        .mark_rule(strokeWidth=width, strokeCap="round")
+        .encode(
+            x=alt.X("x", type="quantitative", scale=x),
+            x2="x2:Q",
+            y=axis_y("y", height),
+            color=alt.Color("colour", type="nominal", scale=None),
+        )
+    )
+    return drawn
+
+
+def _dots(places: list[_Place]) -> list[Datum]:
+    return [
+        {
+            "x": 100.0 * drop.estimate,
+            "y": place.lane(k),
+            "colour": colour(k),
+            "fill": colour(k) if drop.headline else "transparent",
+            "shape": shape(k),
+        }
+        for place in places
+        for k, drop in enumerate(place.row.drops)
+        if drop is not None and drop.estimate is not None
+    ]
+
+
+def _marks(data: list[Datum], x: Across, height: float) -> alt.Chart:
+    drawn: alt.Chart = (
+        chart(data)
+        .mark_point(size=75, opacity=1.0, strokeWidth=1.5)
+        .encode(
+            x=x,
+            y=axis_y("y", height),
+            stroke=alt.Stroke("colour", type="nominal", scale=None),
+            fill=alt.Fill("fill", type="nominal", scale=None),
+            shape=alt.Shape("shape", type="nominal", scale=None),
+        )
+    )
+    return drawn
+
+
+# --- texts --------------------------------------------------------------------------------------
+
+
+def _row_labels(places: list[_Place], headings: list[Datum], height: float) -> list[alt.Chart]:
+    right = alt.value(-10)
+    names = {"variant": [], "family": []}  # type: dict[str, list[Datum]]
+    sizes = []
+    for place in places:
+        middle = place.top + place.height / 2.0
+        drop = place.row.any_drop
+        names[place.row.kind].append({"text": shorten(place.row.label, 38), "y": middle - 7.0})
+        sizes.append({"text": _size_words(drop), "y": middle + 8.0})
+    return [
+        texts(names["variant"], height, align="right", x=right),
+        texts(names["family"], height, align="right", x=right, bold=True),
+        texts(sizes, height, align="right", x=right, size=10, opacity=0.75),
+        texts(headings, height, align="left", x=alt.value(-_LEFT), size=11, bold=True),
+    ]
+
+
+def _size_words(drop: Drop | None) -> str:
+    if drop is None or not drop.n:
+        return "no changed items"
+    return f"{changed_words(drop)} items, {count(drop.clusters, 'cluster')}"
+
+
+def _heading(task: TaskReport, label: str, height: float) -> list[alt.Chart]:
+    """Title, key and checkpoints above the plot, from the bottom up."""
+    names = checkpoint_names(task)
+    top = -18.0 - 18.0 * len(names)
+    floors = task.analysis.noise_floor
+    keys, marks = [], []
+    for k, name in enumerate(names):
+        floor = floors[k] if k < len(floors) else None
+        words = f"noise floor {percent(floor.flip_rate)}" if floor else "noise floor not measured"
+        y = top + 18.0 * (k + 0.5)
+        keys.append({"text": f"{shorten(name, 60)}  ({words})", "y": y})
+        marks.append({"y": y, "colour": colour(k), "fill": colour(k), "shape": shape(k)})
+    words = level_words(task.analysis.level)
+    lines = (
+        "canonical minus variant accuracy over the changed items",
+        f"thick: headline {words}; thin: the other; band: noise floor; hollow: no interval",
+    )
+    about = [{"text": line, "y": top - 30.0 + 15.0 * k} for k, line in enumerate(lines)]
+    title = [{"text": f"Drop in points: {shorten(label, 70)}", "y": top - 52.0}]
+    left = alt.value(-_LEFT)
+    return [
+        texts(title, height, align="left", x=left, size=15, bold=True),
+        texts(about, height, align="left", x=left, size=11, opacity=0.75),
+        texts(keys, height, align="left", x=alt.value(-_LEFT + 14)),
+        _marks(marks, alt.value(-_LEFT + 5), height),
+    ]

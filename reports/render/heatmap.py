@@ -1,0 +1,126 @@
+"""The heat map: the drop of every checkpoint under every variant, with the number in its cell."""
+
+from __future__ import annotations
+
+import altair as alt
+
+from oodrop.reports.statistics import Drop
+
+from ..model import TaskReport
+from .canvas import Datum, axis_y, chart, framed, texts
+from .palette import GREY, heat, ink
+from .points import excludes_zero, points
+from .rows import Row, checkpoint_names, rows
+from .text import shorten
+
+_CELL, _ROW, _LEFT, _GAP = 84.0, 26.0, 250, 1.0
+# A scale that ends below this many points would make noise look like a finding.
+_LEAST = 5.0
+
+
+def heatmap(task: TaskReport, label: str) -> alt.LayerChart | None:
+    """Variants x checkpoints, drops in points; None where the task has no variant with a drop."""
+    found = tuple(row for row in rows(task) if row.kind == "variant")
+    if not found:
+        return None
+    names = checkpoint_names(task)
+    width, height = _CELL * len(names), _ROW * len(found)
+    largest = _largest(found)
+    cells = _cells(found, largest)
+    x = alt.Scale(domain=[0.0, width], nice=False, zero=False)
+    labels = [{"text": shorten(row.label, 38), "y": _middle(k)} for k, row in enumerate(found)]
+    layers = [
+        _fills(cells, x, height),
+        _numbers(cells, x, height),
+        texts(labels, height, align="right", x=alt.value(-8)),
+        *_columns(names, x, height),
+        *_heading(label, largest, height),
+    ]
+    return framed(layers, width, height)
+
+
+def _largest(found: tuple[Row, ...]) -> float:
+    drops = [100.0 * abs(d.estimate or 0.0) for row in found for d in row.drops if d is not None]
+    return max([_LEAST, *drops])
+
+
+def _middle(k: int) -> float:
+    return _ROW * (k + 0.5)
+
+
+def _cells(found: tuple[Row, ...], largest: float) -> list[Datum]:
+    return [
+        _cell(drop, r, c, largest)
+        for r, row in enumerate(found)
+        for c, drop in enumerate(row.drops)
+    ]
+
+
+def _cell(drop: Drop | None, r: int, c: int, largest: float) -> Datum:
+    estimate = drop.estimate if drop else None
+    fill = "transparent" if estimate is None else heat(100.0 * estimate, largest)
+    return {
+        "x": _CELL * c + _GAP,
+        "x2": _CELL * (c + 1) - _GAP,
+        "middle": _CELL * (c + 0.5),
+        "y": _ROW * r + _GAP,
+        "y2": _ROW * (r + 1) - _GAP,
+        "centre": _middle(r),
+        "fill": fill,
+        "ink": GREY if estimate is None else ink(fill),
+        "text": points(estimate) + (" *" if excludes_zero(drop) else ""),
+    }
+
+
+def _fills(cells: list[Datum], x: alt.Scale, height: float) -> alt.Chart:
+    drawn: alt.Chart = (
+        chart(cells)
+        .mark_rect(stroke=GREY, strokeWidth=0.5)
+        .encode(
+            x=alt.X("x", type="quantitative", axis=None, scale=x),
+            x2="x2:Q",
+            y=axis_y("y", height),
+            y2="y2:Q",
+            fill=alt.Fill("fill", type="nominal", scale=None),
+        )
+    )
+    return drawn
+
+
+def _numbers(cells: list[Datum], x: alt.Scale, height: float) -> alt.Chart:
+    drawn: alt.Chart = (
+        chart(cells)
+        .mark_text(align="center", baseline="middle", fontSize=12)
+        .encode(
+            x=alt.X("middle", type="quantitative", axis=None, scale=x),
+            y=axis_y("centre", height),
+            text=alt.Text("text", type="nominal"),
+            color=alt.Color("ink", type="nominal", scale=None),
+        )
+    )
+    return drawn
+
+
+def _columns(names: tuple[str, ...], x: alt.Scale, height: float) -> list[alt.Chart]:
+    """Names of the checkpoints, slanted so that long ones fit."""
+    data = [
+        {"text": shorten(name, 30), "x": _CELL * (k + 0.5) - 12.0, "y": -10.0}
+        for k, name in enumerate(names)
+    ]
+    place = alt.X("x", type="quantitative", axis=None, scale=x)
+    return [texts(data, height, align="left", x=place, angle=330.0)]
+
+
+def _heading(label: str, largest: float, height: float) -> list[alt.Chart]:
+    above = -118.0
+    lines = (
+        f"orange: drop, purple: gain, deepest at {largest:.1f} points",
+        "* the headline interval excludes 0",
+    )
+    about = [{"text": line, "y": above + 22.0 + 15.0 * k} for k, line in enumerate(lines)]
+    title = [{"text": f"Drop by variant: {shorten(label, 60)}", "y": above}]
+    left = alt.value(-_LEFT)
+    return [
+        texts(title, height, align="left", x=left, size=15, bold=True),
+        texts(about, height, align="left", x=left, size=11, opacity=0.75),
+    ]

@@ -1,0 +1,165 @@
+"""Synthetic reports, made by the real `analyse` on seeded scores."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+
+from oodrop.reports.model import MAX_FLIPS, Checkpoint, Flip, OutcomeCounts, Report, TaskReport
+from oodrop.reports.statistics import PairedScores, VariantInfo, analyse
+
+VARIANTS = (
+    VariantInfo("lexical_keyboard_typo_s2", "lexical.keyboard_typo", "lexical", 2, "checked"),
+    VariantInfo("lexical_synonym_s1", "lexical.synonym", "lexical", 1, "reviewed"),
+    VariantInfo("lexical_backtranslation", "lexical.backtranslation", "lexical", None, "assumed"),
+    VariantInfo("ordering_options", "ordering.options", "ordering", None, "proved"),
+    VariantInfo("ordering_clauses", "ordering.clauses", "ordering", None, "proved"),
+    VariantInfo("phrasing_template_t07", "phrasing.template", "phrasing", None, "proved"),
+    VariantInfo("phrasing_politeness", "phrasing.politeness", "phrasing", None, "proved"),
+    VariantInfo("control_rerun", "control.rerun", "control", None, "proved"),
+)
+# Share of right answers lost per family: one checkpoint breaks, one barely moves, and so on.
+FRAGILITY = ({"lexical": 0.22, "ordering": 0.15, "phrasing": 0.1}, {"lexical": 0.03}, {}, {})
+NAMES = ("kennethp97/v7-grpo-14b", "kennethp97/b5-sft-7b", "qwen2.5-7b", "smollm2-135m")
+WORDS = str.split(
+    "the operator must close valve before pump starts unless pressure exceeds limit and "
+    "supervisor signs form within shift so report goes to archive while inspector waits"
+)
+
+
+def paired(
+    task: str = "procedural",
+    *,
+    checkpoints: int = 2,
+    items: int = 240,
+    clusters: int = 40,
+    variants: tuple[VariantInfo, ...] = VARIANTS,
+    accuracy: tuple[float, ...] = (0.8, 0.75, 0.7, 0.3),
+    applicable: float = 0.9,
+    chance: float = 0.25,
+    names: tuple[str, ...] = NAMES,
+    seed: int = 7,
+) -> PairedScores:
+    """Binary scores; `applicable` is the share of items that a variant changes."""
+    rng = np.random.default_rng(seed)
+    shape = (checkpoints, len(variants), items)
+    canonical = (rng.random((checkpoints, items)) < np.array(accuracy[:checkpoints])[:, None]) * 1.0
+    scores = np.repeat(canonical[:, None, :], len(variants), axis=1)
+    for c in range(checkpoints):
+        for v, variant in enumerate(variants):
+            rate = 0.02 if variant.family == "control" else 0.05
+            lost = rng.random(items) < FRAGILITY[c].get(variant.family, 0.01) + rate / 2
+            gained = rng.random(items) < rate
+            scores[c, v] = np.where(canonical[c] == 1.0, ~lost, gained)
+    changed = rng.random(shape[1:]) < applicable
+    for v, variant in enumerate(variants):
+        if variant.scores_every_item:
+            changed[v] = True
+    return PairedScores(
+        task=task,
+        metric="acc",
+        chance=chance,
+        checkpoints=names[:checkpoints],
+        variants=variants,
+        item_ids=tuple(f"{task}-{i:04d}" for i in range(items)),
+        clusters=np.arange(items) % clusters,
+        canonical=canonical,
+        scores=scores,
+        changed=changed,
+    )
+
+
+def sentence(rng: np.random.Generator, words: int) -> str:
+    return " ".join(rng.choice(WORDS, words))
+
+
+def flips(scores: PairedScores, most: int, words: int) -> tuple[tuple[Flip, ...], dict[str, int]]:
+    """At most `most` flips with prompts of about `words` words, and how many there are."""
+    rng = np.random.default_rng(11)
+    moved = (scores.canonical[:, None, :] != scores.scores) & scores.changed
+    total = {name: int(moved[c].sum()) for c, name in enumerate(scores.checkpoints)}
+    where = np.argwhere(moved)
+    chosen = where[np.sort(rng.permutation(len(where))[:most])]
+    return tuple(_flip(scores, rng, *index, words) for index in chosen), total
+
+
+def _flip(scores, rng, c, v, i, words) -> Flip:
+    prompt = f"Question: {sentence(rng, words)}?\nA. yes\nB. no\nAnswer:"
+    tokens = prompt.split(" ")
+    for k in rng.integers(0, len(tokens), max(words // 12, 1)):
+        tokens[k] = tokens[k][::-1]
+    lost = bool(scores.canonical[c, i] > scores.scores[c, v, i])
+    return Flip(
+        checkpoint=scores.checkpoints[c],
+        variant=scores.variants[v].slug,
+        item_id=scores.item_ids[i],
+        direction="lost" if lost else "gained",
+        gold="A",
+        canonical_prompt=prompt,
+        variant_prompt=" ".join(tokens),
+        canonical_reply=f"{sentence(rng, words // 2)}.\nAnswer: {'A' if lost else 'B'}",
+        variant_reply=f"{sentence(rng, words // 2)}.\nAnswer: {'B' if lost else 'A'}",
+    )
+
+
+def task_report(scores: PairedScores, *, most: int = MAX_FLIPS, words: int = 40) -> TaskReport:
+    """The real analysis of `scores`, with few resamples: enough for the tests, and quick."""
+    shown, total = flips(scores, most, words)
+    items = len(scores.item_ids)
+    outcomes = {
+        v.slug: OutcomeCounts(int(n), (items - int(n)) // 2, (items - int(n) + 1) // 2, 0)
+        for v, n in zip(scores.variants, scores.changed.sum(axis=1), strict=True)
+    }
+    return TaskReport(
+        task=scores.task,
+        items=items,
+        analysis=analyse(scores, resamples=400),
+        variants=scores.variants,
+        outcomes=outcomes,
+        flips=shown,
+        flips_total=total,
+    )
+
+
+def wrap(*tasks: TaskReport, title: str = "Nightly", notes: tuple[str, ...] = ()) -> Report:
+    """A report of these tasks, with a checkpoint for each name in them."""
+    names = dict.fromkeys(a.checkpoint for t in tasks for a in t.analysis.accuracies)
+    checkpoints = tuple(
+        Checkpoint(n, "hf", f"pretrained={n},dtype=bfloat16", True, "0.4.13", "2026-05-01")
+        for n in names
+    )
+    return Report(title, "0.1.0", checkpoints, tasks, notes)
+
+
+@pytest.fixture(scope="session")
+def make_paired() -> Callable[..., PairedScores]:
+    return paired
+
+
+@pytest.fixture(scope="session")
+def make_task() -> Callable[..., TaskReport]:
+    """`paired` and `task_report` in one call: `most` and `words` are for the flips."""
+
+    def make(*args, most=20, words=40, **more):
+        return task_report(paired(*args, **more), most=most, words=words)
+
+    return make
+
+
+@pytest.fixture(scope="session")
+def make_report() -> Callable[..., Report]:
+    return wrap
+
+
+@pytest.fixture(scope="session")
+def report(make_task) -> Report:
+    """Two tasks, of which one on two sets of items; 4, 2 and 2 checkpoints."""
+    return wrap(
+        make_task(checkpoints=4),
+        make_task("everyday", items=80, clusters=24, seed=3),
+        make_task("everyday", items=160, clusters=32, seed=4, most=0),
+        title="Nightly: v7 and b5",
+        notes=("run r3 was left out: different few-shot count", "two checkpoints share replies"),
+    )
