@@ -32,7 +32,9 @@ class Journal:
         try:
             self._db = sqlite3.connect(path, isolation_level=None)
             self._db.execute("PRAGMA journal_mode=WAL")
-            self._db.execute("CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT)")
+            self._db.execute(
+                "CREATE TABLE IF NOT EXISTS answers (key TEXT PRIMARY KEY, answer TEXT)"
+            )
         except sqlite3.Error as error:
             raise RunError(f"the journal {path} cannot be opened: {error}") from None
 
@@ -160,7 +162,9 @@ class JournalledLM(LM):
 class _Hook:
     """What lm-eval's models call with each answer, in the shape of its CacheHook."""
 
-    def __init__(self, journal: Journal | None, progress: Progress, there: int, needed: int) -> None:
+    def __init__(
+        self, journal: Journal | None, progress: Progress, there: int, needed: int
+    ) -> None:
         self.journal, self.progress = journal, progress
         self.there, self.needed = there, needed
 

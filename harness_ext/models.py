@@ -31,7 +31,9 @@ class ReferenceModel(LM):
         self.settings = settings
 
     @classmethod
-    def create_from_arg_string(cls, arg_string: str, additional_config: Any = None) -> ReferenceModel:
+    def create_from_arg_string(
+        cls, arg_string: str, additional_config: Any = None
+    ) -> ReferenceModel:
         """No arguments are needed; batch size and device mean nothing here."""
         return cls()
 

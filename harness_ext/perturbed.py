@@ -46,7 +46,9 @@ class PerturbedTask(ConfigurableTask):
         declared = (config.get("metadata") or {}).get("oodrop")
         if not isinstance(declared, dict) or "task" not in declared:
             raise DataError(f"task {name}: metadata.oodrop must name the task and its variant")
-        fields = {k: declared[k] for k in ("perturber", "parameters", "severity", "seed") if k in declared}
+        fields = {
+            k: declared[k] for k in ("perturber", "parameters", "severity", "seed") if k in declared
+        }
         self.spec: TaskSpec = get_task(declared["task"])
         self.variant = Variant.from_dict(fields, f"task {name}, metadata.oodrop")
         self.scores_all = (
@@ -62,7 +64,9 @@ class PerturbedTask(ConfigurableTask):
         """Packaged data; nothing is fetched."""
         splits = {self.config.training_split, self.config.validation_split} - {None}
         for split in sorted(splits - set(self._split_docs)):
-            self._split_docs[split] = perturbed_docs(self.spec.name, self._few_shot_variant(), split)
+            self._split_docs[split] = perturbed_docs(
+                self.spec.name, self._few_shot_variant(), split
+            )
         self.dataset = self._split_docs
 
     def doc_to_text(self, doc: Doc, doc_to_text: Any = None) -> Any:

@@ -97,7 +97,9 @@ def read_config(path: Path) -> RunPlan:
         CheckpointSpec.from_dict(row, f"configuration {path}, checkpoint {k}")
         for k, row in enumerate(data["checkpoints"], 1)
     )
-    return RunPlan(checkpoints, tuple(data["tasks"]), get_suite(data["suite"]), data.get("seed", DEFAULT_SEED))
+    return RunPlan(
+        checkpoints, tuple(data["tasks"]), get_suite(data["suite"]), data.get("seed", DEFAULT_SEED)
+    )
 
 
 def check_plan(plan: RunPlan, out: Path) -> None:
@@ -213,7 +215,9 @@ def _run_stage(
     partial = folder / f"{stage.name}.partial"
     shutil.rmtree(partial, ignore_errors=True)
     try:
-        results = _evaluate(plan, spec, stage, JournalledLM(lm, journal, reporter.progress), partial)
+        results = _evaluate(
+            plan, spec, stage, JournalledLM(lm, journal, reporter.progress), partial
+        )
     finally:
         if journal is not None:
             journal.close()
@@ -222,7 +226,7 @@ def _run_stage(
     place = folder / stage.name
     if place.exists():  # left by a stage that was never finished
         shutil.rmtree(place)
-    os.replace(partial, place)
+    partial.replace(place)
 
 
 def _evaluate(
@@ -282,7 +286,7 @@ def _verify(folder: Path, counts: Mapping[str, int]) -> None:
     if len(list(folder.rglob("results_*.json"))) != 1:
         raise RunError(f"lm-eval wrote no results file to {folder}")
     for task, count in counts.items():
-        found = [p for p in folder.rglob(f"samples_{task}_*.jsonl")]
+        found = list(folder.rglob(f"samples_{task}_*.jsonl"))
         if len(found) != 1:
             raise RunError(f"lm-eval wrote no samples file for {task} to {folder}")
         with found[0].open("rb") as lines:
@@ -291,7 +295,9 @@ def _verify(folder: Path, counts: Mapping[str, int]) -> None:
             raise RunError(f"{found[0]} holds {written} of {count} samples")
 
 
-def _identity(plan: RunPlan, spec: CheckpointSpec, stage: Stage, fingerprint: str) -> dict[str, Any]:
+def _identity(
+    plan: RunPlan, spec: CheckpointSpec, stage: Stage, fingerprint: str
+) -> dict[str, Any]:
     """What a finished stage must match to be reused."""
     return {
         "fingerprint": fingerprint,
@@ -308,7 +314,9 @@ def _finished(place: Path, identity: Mapping[str, Any]) -> bool:
     except FileNotFoundError:
         return False
     except (OSError, json.JSONDecodeError) as error:
-        raise DataError(f"{place / MARKER} is damaged ({error}); remove {place} to evaluate again") from None
+        raise DataError(
+            f"{place / MARKER} is damaged ({error}); remove {place} to evaluate again"
+        ) from None
     if there != identity:
         different = [k for k in identity if there.get(k) != identity[k]]
         raise DataError(
@@ -321,7 +329,7 @@ def _finished(place: Path, identity: Mapping[str, Any]) -> bool:
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
     temporary = path.with_name(path.name + ".tmp")
     temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    temporary.replace(path)
 
 
 @contextmanager

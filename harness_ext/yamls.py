@@ -83,7 +83,9 @@ def task_yaml(spec: TaskSpec, variant: Variant, include: str) -> str:
     return (
         yaml.safe_dump(head, sort_keys=False)
         + f"class: {_CLASS}\n"
-        + yaml.safe_dump({"metadata": {"version": TASK_VERSION, "oodrop": declared}}, sort_keys=False)
+        + yaml.safe_dump(
+            {"metadata": {"version": TASK_VERSION, "oodrop": declared}}, sort_keys=False
+        )
     )
 
 

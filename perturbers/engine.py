@@ -97,7 +97,7 @@ def _certify(item: Item, plugin: Perturber, edits: tuple[Edit, ...]) -> Perturbe
         edited = apply_edits(item, edits)
     except ValueError as error:
         raise RunError(
-            f"perturber {plugin.name} returned an edit that does not fit item {item.item_id}: {error}"
+            f"perturber {plugin.name} returned an edit that does not fit {item.item_id}: {error}"
         ) from error
     if edited.sha256() == item.sha256():
         return _kept(item, "unchanged", "")

@@ -21,8 +21,10 @@ def protected_text_kept(before: Item, after: Item, edits: Sequence[Edit]) -> str
         for edit in edits:
             if isinstance(edit, Replace) and edit.segment == name:
                 for start, end in spans:
-                    inside = start < edit.start < end if not edit.before else (
-                        edit.start < end and start < edit.end
+                    inside = (
+                        start < edit.start < end
+                        if not edit.before
+                        else (edit.start < end and start < edit.end)
                     )
                     if inside:
                         return f"an edit of {name} touches the protected text {old[start:end]!r}"

@@ -59,7 +59,9 @@ def edit_words(
 
 
 @perturber("lexical.keyboard_typo", evidence="checked")
-def keyboard_typo(item: Item, rng: random.Random, *, severity: int) -> Sequence[Edit] | NotApplicable:
+def keyboard_typo(
+    item: Item, rng: random.Random, *, severity: int
+) -> Sequence[Edit] | NotApplicable:
     """One inner letter of a word becomes a letter beside it on a QWERTY keyboard.
 
     Words of at least four letters; first and last letter stay, as readers recognise words by

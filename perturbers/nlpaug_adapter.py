@@ -25,7 +25,7 @@ from oodrop.perturbers.registry import NotApplicable, perturber
 @contextmanager
 def isolated_random_state(seed: int) -> Iterator[None]:
     """Seed the global generators for the block, and restore both behind it."""
-    python_state, numpy_state = random.getstate(), np.random.get_state()
+    python_state, numpy_state = random.getstate(), np.random.get_state()  # noqa: NPY002
     random.seed(seed)
     np.random.seed(seed)  # noqa: NPY002  # nlpaug reads the legacy global generator
     try:
@@ -36,7 +36,9 @@ def isolated_random_state(seed: int) -> Iterator[None]:
 
 
 @perturber("lexical.nlpaug_spelling", evidence="checked")
-def nlpaug_spelling(item: Item, rng: random.Random, *, severity: int) -> Sequence[Edit] | NotApplicable:
+def nlpaug_spelling(
+    item: Item, rng: random.Random, *, severity: int
+) -> Sequence[Edit] | NotApplicable:
     """A word becomes a misspelling that people make, from the dictionary shipped with nlpaug.
 
     Source: nlpaug 1.1.11, ``SpellingAug`` with ``spelling_en.txt``. A word that the dictionary

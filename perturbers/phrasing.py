@@ -1,4 +1,4 @@
-"""Phrasing perturbers: the same request in other words, all of them from closed, reviewed tables."""
+"""Phrasing perturbers: the same request in other words, from closed tables that were read."""
 
 from __future__ import annotations
 
@@ -34,13 +34,17 @@ REGISTERS: Mapping[str, tuple[str, ...]] = {
 }
 
 
-@perturber("phrasing.template", level="prompt", evidence="checked", parameters={"id": ()}, languages=("*",))
+@perturber(
+    "phrasing.template", level="prompt", evidence="checked", parameters={"id": ()}, languages=("*",)
+)
 def template(item: Item, rng: random.Random, *, id: str) -> Sequence[Edit] | NotApplicable:  # noqa: A002
     """The prompt is worded by another of the task's equivalent templates."""
     return switch_template(item, id)
 
 
-@perturber("phrasing.question_paraphrase", level="prompt", evidence="checked", parameters={"id": ()})
+@perturber(
+    "phrasing.question_paraphrase", level="prompt", evidence="checked", parameters={"id": ()}
+)
 def question_paraphrase(
     item: Item,
     rng: random.Random,

@@ -17,7 +17,8 @@ T = TypeVar("T")
 
 def item_generator(seed: int, name: str, version: str, item_id: str) -> random.Random:
     """The generator of one perturber on one item; severity is not in the key on purpose,
-    so that the edits of a higher severity contain those of a lower one."""
+    so that the edits of a higher severity contain those of a lower one.
+    """
     key = f"{seed}\x1f{name}\x1f{version}\x1f{item_id}".encode("utf-8", "surrogatepass")
     return random.Random(int.from_bytes(hashlib.sha256(key).digest()[:8], "big"))
 

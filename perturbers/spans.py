@@ -13,21 +13,27 @@ _UNIT = (
     r"mR|mrem|rem|[mk]?Bq|[mµu]?Ci|[mk]?Hz|kPa|mmHg)(?:/[a-zA-Z]+)?\b|"
     r"(?:second|minute|hour|day|week|month|year|min|h|d)s?\b|[ap]\.?m\.?(?!\w))"
 )
+_NEGATIONS = "no not none never neither nor without unless except cannot nothing nobody nowhere"
+_COMPARATORS = (
+    "more less fewer greater most least above below over under before after between within until "
+    "since only all any every each both either must may should shall if than sooner later earlier "
+    "first last same and or"
+)
+_NUMBER_WORDS = (
+    "one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty "
+    "sixty hundred thousand half quarter twice once dozen"
+)
+_LATEX = r"\$\$.+?\$\$|\$(?=\S)[^$\n]+?(?<=\S)\$|\\\(.+?\\\)|\\\[.+?\\\]|\\[a-zA-Z]+(?:\{[^{}]*\})*"
 _PATTERNS = (
     r"```.*?```|`[^`\n]+`",  # code
-    r"\$\$.+?\$\$|\$(?=\S)[^$\n]+?(?<=\S)\$|\\\(.+?\\\)|\\\[.+?\\\]|\\[a-zA-Z]+(?:\{[^{}]*\})*",
+    _LATEX,
     r"https?://\S+|www\.\S+|\b[\w.+-]+@[\w-]+\.[\w.]+",
     r"\{\{.*?\}\}",
     rf"(?<!\w)[-+]?(?:\d[\d.,:/]*\d|\d)(?:(?:st|nd|rd|th)\b|\s?{_UNIT})?",
     r"\b[A-Za-z]*\d\w*",
     r"^\s*\(?[A-Da-d][.):](?=\s)|\([A-Da-d]\)",  # option labels
-    r"\b(?:no|not|none|never|neither|nor|without|unless|except|cannot|nothing|nobody|nowhere)\b"
-    r"|\b\w+n['’]t\b",
-    r"\b(?:more|less|fewer|greater|most|least|above|below|over|under|before|after|between|within|"
-    r"until|since|only|all|any|every|each|both|either|must|may|should|shall|if|than|sooner|later|"
-    r"earlier|first|last|same|and|or)\b",
-    r"\b(?:one|two|three|four|five|six|seven|eight|nine|ten|eleven|twelve|twenty|thirty|forty|"
-    r"fifty|sixty|hundred|thousand|half|quarter|twice|once|dozen)\b",
+    r"\b\w+n['’]t\b",
+    *(rf"\b(?:{words.replace(' ', '|')})\b" for words in (_NEGATIONS, _COMPARATORS, _NUMBER_WORDS)),
 )
 _PROTECTED = re.compile("|".join(f"(?:{p})" for p in _PATTERNS), re.I | re.M | re.S)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")

@@ -54,7 +54,9 @@ class Variant:
         unknown = sorted(set(data) - known)
         if unknown:
             allowed = ", ".join(sorted(known))
-            raise DataError(f"{where}: unknown field {unknown[0]!r} in a variant; allowed: {allowed}")
+            raise DataError(
+                f"{where}: unknown field {unknown[0]!r} in a variant; allowed: {allowed}"
+            )
         perturber = data.get("perturber")
         severity, seed = data.get("severity"), data.get("seed", DEFAULT_SEED)
         parameters = data.get("parameters", {})

@@ -110,7 +110,9 @@ def reply_of(sample: Mapping[str, Any]) -> str:
 
 def _first_argument(sample: Mapping[str, Any], request: int, name: str) -> Any:
     arguments = sample.get("arguments")
-    request_arguments = arguments.get(f"gen_args_{request}") if isinstance(arguments, dict) else None
+    request_arguments = (
+        arguments.get(f"gen_args_{request}") if isinstance(arguments, dict) else None
+    )
     return request_arguments.get(name, "") if isinstance(request_arguments, dict) else ""
 
 

@@ -60,7 +60,9 @@ def pair(runs: Sequence[RunFile]) -> list[Group]:
     by_task: dict[tuple[str, str], dict[str, Samples]] = {}
     for run in runs:
         for samples in run.samples:
-            by_task.setdefault((samples.task, names[run.checkpoint_key]), {})[samples.variant] = samples
+            by_task.setdefault((samples.task, names[run.checkpoint_key]), {})[samples.variant] = (
+                samples
+            )
     groups: dict[tuple[Any, ...], dict[str, dict[str, Samples]]] = {}
     for (task, checkpoint), variants in by_task.items():
         canonical = _canonical(task, checkpoint, variants)
@@ -91,8 +93,8 @@ def _check_settings(checkpoint: str, canonical: Samples, samples: Samples) -> No
     if set(samples.rows) != set(canonical.rows):
         missing = sorted(set(canonical.rows) ^ set(samples.rows))
         raise NotComparableError(
-            f"checkpoint {checkpoint}, task {samples.task}: {samples.variant} and its canonical run "
-            f"hold different items, {missing[0]!r} among {len(missing)} others"
+            f"checkpoint {checkpoint}, task {samples.task}: {samples.variant} and its canonical "
+            f"run hold different items, {missing[0]!r} among {len(missing)}"
         )
     for item_id, row in samples.rows.items():
         if row.canonical_sha256 != canonical.rows[item_id].canonical_sha256:
@@ -118,7 +120,9 @@ def _group(task: str, members: Mapping[str, Mapping[str, Samples]]) -> Group:
     items = tuple(first[CANONICAL].rows)
     for checkpoint in checkpoints[1:]:
         for slug in (CANONICAL, *everywhere):
-            _check_same_documents(checkpoints[0], first[slug], checkpoint, members[checkpoint][slug])
+            _check_same_documents(
+                checkpoints[0], first[slug], checkpoint, members[checkpoint][slug]
+            )
     clusters = {row.cluster_id: 0 for row in first[CANONICAL].rows.values()}
     codes = {cluster: k for k, cluster in enumerate(sorted(clusters))}
     paired = PairedScores(

@@ -147,7 +147,9 @@ def _read_run(path: Path) -> RunFile:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
     config, tasks = data.get("config"), data.get("configs")
     if not isinstance(config, dict) or not isinstance(tasks, dict):
-        raise DataError(f"{path} is not a results file of lm-eval: 'config' or 'configs' is missing")
+        raise DataError(
+            f"{path} is not a results file of lm-eval: 'config' or 'configs' is missing"
+        )
     ours = [name for name in tasks if name.startswith(PREFIX)]
     key, name = _identity(path, config)
     return RunFile(
@@ -173,7 +175,11 @@ def _identity(path: Path, config: Mapping[str, Any]) -> tuple[str, str]:
             return str(content.get("fingerprint")), str(content.get("name"))
     model, args = str(config.get("model")), _arguments(config.get("model_args"))
     parts = dict(part.partition("=")[::2] for part in args.split(",") if "=" in part)
-    named = [parts[k].rstrip("/").rpartition("/")[2] for k in ("pretrained", "peft", "model") if k in parts]
+    named = [
+        parts[k].rstrip("/").rpartition("/")[2]
+        for k in ("pretrained", "peft", "model")
+        if k in parts
+    ]
     return f"{model}|{args}", "+".join(named) or model
 
 

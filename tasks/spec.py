@@ -31,6 +31,11 @@ class _TagBlindLoader(yaml.SafeLoader):
 _TagBlindLoader.add_constructor("!function", lambda loader, node: node.value)
 
 
+def _read_task_yaml(path: Path) -> dict[str, Any]:
+    config: dict[str, Any] = yaml.load(path.read_text("utf-8"), Loader=_TagBlindLoader)  # noqa: S506  # a SafeLoader
+    return config
+
+
 @dataclass(frozen=True)
 class TaskSpec:
     """One canonical task.
@@ -83,10 +88,10 @@ class TaskSpec:
     def templates(self) -> Mapping[str, str]:
         """Jinja2 source by name: the canonical prompt from the YAML, the others from files."""
         path = self.folder / "lm_eval" / self.fragment
-        config = yaml.load(path.read_text("utf-8"), Loader=_TagBlindLoader)  # a SafeLoader subclass
+        config = _read_task_yaml(path)
         while "doc_to_text" not in config:
             path = path.parent / config["include"]
-            config = {**yaml.load(path.read_text("utf-8"), Loader=_TagBlindLoader), **config}
+            config = {**_read_task_yaml(path), **config}
         bank = {
             p.stem: p.read_text("utf-8").removesuffix("\n")
             for p in sorted((self.folder / "templates").glob("*.jinja"))

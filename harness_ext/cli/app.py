@@ -32,7 +32,9 @@ err = Console(stderr=True)
 @app.callback()
 def _options(
     debug: bool = typer.Option(False, "--debug", help="Show a traceback when something fails."),
-    version: bool = typer.Option(False, "--version", help="Print the version and stop.", is_eager=True),
+    version: bool = typer.Option(
+        False, "--version", help="Print the version and stop.", is_eager=True
+    ),
 ) -> None:
     if version:
         typer.echo(__version__)
@@ -56,7 +58,9 @@ def run(arguments: list[str]) -> int:
     except click.exceptions.Abort:
         return _fail("interrupted", EXIT_INTERRUPTED)
     except KeyboardInterrupt:
-        return _fail("interrupted; the same command continues where this one stopped", EXIT_INTERRUPTED)
+        return _fail(
+            "interrupted; the same command continues where this one stopped", EXIT_INTERRUPTED
+        )
     except click.ClickException as error:
         return _fail(error.format_message(), 2)
     except OodropError as error:
@@ -67,7 +71,7 @@ def run(arguments: list[str]) -> int:
         return error.code if isinstance(error.code, int) else EXIT_INTERNAL
     except Exception as error:  # the last line of defence: never a bare traceback, never exit 1
         return _fail(
-            f"internal error, {type(error).__name__}: {error}; run again with --debug and report it",
+            f"internal error, {type(error).__name__}: {error}; --debug shows where",
             EXIT_INTERNAL,
         )
 

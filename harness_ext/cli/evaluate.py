@@ -5,10 +5,17 @@ from __future__ import annotations
 import os
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Self
 
 import typer
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import (
+    BarColumn,
+    MofNCompleteColumn,
+    Progress,
+    TextColumn,
+    TimeElapsedColumn,
+    TimeRemainingColumn,
+)
 
 from oodrop import DataError, OodropError
 from oodrop.harness_ext.cli.app import app, err, out
@@ -23,7 +30,11 @@ Resamples = Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")]
 
 @app.command(
     "lm-eval",
-    context_settings={"allow_extra_args": True, "ignore_unknown_options": True, "help_option_names": []},
+    context_settings={
+        "allow_extra_args": True,
+        "ignore_unknown_options": True,
+        "help_option_names": [],
+    },
 )
 def lm_eval(context: typer.Context) -> None:
     """The stock lm_eval command line, with oodrop's models registered.
@@ -32,8 +43,9 @@ def lm_eval(context: typer.Context) -> None:
     --include_path "$(oodrop tasks-dir)" --log_samples --output_path out
     """
     need_eval()
-    import oodrop.harness_ext.models  # noqa: F401  # registers them
     from lm_eval.__main__ import cli_evaluate
+
+    import oodrop.harness_ext.models  # noqa: F401  # registers them
 
     sys.argv = ["lm_eval", *context.args]
     cli_evaluate()
@@ -41,18 +53,34 @@ def lm_eval(context: typer.Context) -> None:
 
 @app.command()
 def run(
-    config: Annotated[Path | None, typer.Argument(help="YAML with suite, tasks and checkpoints.")] = None,
-    model: Annotated[str | None, typer.Option(help="lm-eval model type (oodrop list models).")] = None,
-    model_args: Annotated[str, typer.Option("--model_args", help="As lm_eval's: key=value,key=value.")] = "",
+    config: Annotated[
+        Path | None, typer.Argument(help="YAML with suite, tasks and checkpoints.")
+    ] = None,
+    model: Annotated[
+        str | None, typer.Option(help="lm-eval model type (oodrop list models).")
+    ] = None,
+    model_args: Annotated[
+        str, typer.Option("--model_args", help="As lm_eval's: key=value,key=value.")
+    ] = "",
     tasks: Annotated[str, typer.Option(help="Comma-separated (oodrop list tasks).")] = "everyday",
-    suite: Annotated[str, typer.Option(help="Name or .yaml file (oodrop list suites).")] = "smoke-0.1",
+    suite: Annotated[
+        str, typer.Option(help="Name or .yaml file (oodrop list suites).")
+    ] = "smoke-0.1",
     name: Annotated[str | None, typer.Option(help="Name of the checkpoint in reports.")] = None,
-    items: Annotated[int | None, typer.Option(min=1, help="Seeded random subset of each task.")] = None,
+    items: Annotated[
+        int | None, typer.Option(min=1, help="Seeded random subset of each task.")
+    ] = None,
     batch_size: Annotated[int, typer.Option("--batch_size", min=1, help="As lm_eval's.")] = 16,
-    device: Annotated[str | None, typer.Option(help="As lm_eval's; default: cuda where there is one.")] = None,
-    apply_chat_template: Annotated[bool, typer.Option("--apply_chat_template", help="As lm_eval's.")] = False,
+    device: Annotated[
+        str | None, typer.Option(help="As lm_eval's; default: cuda where there is one.")
+    ] = None,
+    apply_chat_template: Annotated[
+        bool, typer.Option("--apply_chat_template", help="As lm_eval's.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of item subsets and of the report.")] = 2026,
-    folder: Annotated[Path, typer.Option("--output", "-o", help="Folder for results and report.")] = Path("runs"),
+    folder: Annotated[
+        Path, typer.Option("--output", "-o", help="Folder for results and report.")
+    ] = Path("runs"),
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """Evaluate one or many checkpoints, continue after a kill, then report.
@@ -85,7 +113,9 @@ def run(
             "items": items,
         }
         spec = CheckpointSpec.from_dict(fields, "command line")
-        plan = runner.RunPlan((spec,), tuple(t.strip() for t in tasks.split(",")), get_suite(suite), seed)
+        plan = runner.RunPlan(
+            (spec,), tuple(t.strip() for t in tasks.split(",")), get_suite(suite), seed
+        )
     with _Terminal() as terminal:
         folders = runner.run(plan, folder, terminal)
     _report(folders, folder / "report", "auto", 10_000, plan.seed)
@@ -94,10 +124,14 @@ def run(
 @app.command()
 def report(
     runs: Annotated[list[Path], typer.Argument(help="Folders that hold lm-eval outputs.")],
-    folder: Annotated[Path, typer.Option("--output", "-o", help="Where the report goes.")] = Path("report"),
+    folder: Annotated[Path, typer.Option("--output", "-o", help="Where the report goes.")] = Path(
+        "report"
+    ),
     interval: IntervalChoice = "auto",
     resamples: Resamples = 10_000,
-    seed: Annotated[int, typer.Option(help="Seed of the bootstrap and of the sampled flips.")] = 2026,
+    seed: Annotated[
+        int, typer.Option(help="Seed of the bootstrap and of the sampled flips.")
+    ] = 2026,
 ) -> None:
     """Pair, estimate and render what lm-eval wrote: report.html, report.json, summary.md.
 
@@ -130,7 +164,9 @@ def _report(
         written = write_report(result, folder)
     print_report(result, out)
     page = next(path for path in written if path.name == "report.html")
-    out.print(f"\nwritten: {page} and {len(written) - 1} files beside it", highlight=False, soft_wrap=True)
+    out.print(
+        f"\nwritten: {page} and {len(written) - 1} files beside it", highlight=False, soft_wrap=True
+    )
 
 
 def _check_writable(folder: Path) -> None:
@@ -148,7 +184,11 @@ def _default_name(model: str, model_args: str) -> str:
     import re
 
     parts = dict(p.partition("=")[::2] for p in model_args.split(",") if "=" in p)
-    named = [parts[k].rstrip("/").rpartition("/")[2] for k in ("pretrained", "peft", "model") if k in parts]
+    named = [
+        parts[k].rstrip("/").rpartition("/")[2]
+        for k in ("pretrained", "peft", "model")
+        if k in parts
+    ]
     return re.sub(r"[^\w.+-]+", "_", "+".join(named) or model).lstrip(".")
 
 
@@ -179,7 +219,7 @@ class _Terminal:
         )
         self._task = self._bar.add_task("answers", total=None, visible=False)
 
-    def __enter__(self) -> _Terminal:
+    def __enter__(self) -> Self:
         self._bar.start()
         return self
 

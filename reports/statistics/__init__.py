@@ -11,17 +11,17 @@ Modules: `variant` and `paired` (what comes in), `columns` and `sums` (what the 
 `drop`, `analysis` (what comes out), `numeric` (scipy and threadpoolctl, typed).
 """
 
-from .accuracy import Accuracy, accuracies
-from .analysis import Analysis, NoiseFloor, analyse, noise_floors
-from .bootstrap import bootstrap_t, cluster_weights
-from .cv3 import cv3_t
-from .drop import Drop
-from .headline import Evidence, Headline, headline
-from .interval import Interval
-from .paired import PairedScores
-from .score import score_ess, tango, wilson, wilson_ess
-from .sums import ClusterSums, cluster_sums
-from .variant import VariantInfo
+from oodrop.reports.statistics.accuracy import Accuracy, accuracies
+from oodrop.reports.statistics.analysis import Analysis, NoiseFloor, analyse, noise_floors
+from oodrop.reports.statistics.bootstrap import bootstrap_t, cluster_weights
+from oodrop.reports.statistics.cv3 import cv3_t
+from oodrop.reports.statistics.drop import Drop
+from oodrop.reports.statistics.headline import Evidence, Headline, headline
+from oodrop.reports.statistics.interval import Interval
+from oodrop.reports.statistics.paired import PairedScores
+from oodrop.reports.statistics.score import score_ess, tango, wilson, wilson_ess
+from oodrop.reports.statistics.sums import ClusterSums, cluster_sums
+from oodrop.reports.statistics.variant import VariantInfo
 
 __all__ = [
     "Accuracy",

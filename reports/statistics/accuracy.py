@@ -6,11 +6,11 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from .cv3 import cv3_t
-from .interval import Interval, enough_clusters, make_interval
-from .paired import PairedScores
-from .score import wilson_ess
-from .sums import ClusterSums, cluster_sums
+from oodrop.reports.statistics.cv3 import cv3_t
+from oodrop.reports.statistics.interval import Interval, enough_clusters, make_interval
+from oodrop.reports.statistics.paired import PairedScores
+from oodrop.reports.statistics.score import wilson_ess
+from oodrop.reports.statistics.sums import ClusterSums, cluster_sums
 
 _CHANCE_LEVEL = 0.95
 

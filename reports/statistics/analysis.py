@@ -7,16 +7,15 @@ from dataclasses import dataclass
 import numpy as np
 
 from oodrop import UnknownNameError
-
-from .accuracy import Accuracy, accuracies
-from .bootstrap import bootstrap_t
-from .columns import columns
-from .drop import Drop, make_drop
-from .headline import Choice, check_choice
-from .numeric import check_level
-from .paired import PairedScores
-from .sums import cluster_sums
-from .variant import RERUN
+from oodrop.reports.statistics.accuracy import Accuracy, accuracies
+from oodrop.reports.statistics.bootstrap import bootstrap_t
+from oodrop.reports.statistics.columns import columns
+from oodrop.reports.statistics.drop import Drop, make_drop
+from oodrop.reports.statistics.headline import Choice, check_choice
+from oodrop.reports.statistics.numeric import check_level
+from oodrop.reports.statistics.paired import PairedScores
+from oodrop.reports.statistics.sums import cluster_sums
+from oodrop.reports.statistics.variant import RERUN
 
 
 @dataclass(frozen=True)

@@ -21,10 +21,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodrop import OodropError
-
-from .interval import MIN_CLUSTERS, Interval, make_interval
-from .numeric import Floats, Integers, check_level, one_blas_thread
-from .sums import ClusterSums
+from oodrop.reports.statistics.interval import MIN_CLUSTERS, Interval, make_interval
+from oodrop.reports.statistics.numeric import Floats, Integers, check_level, one_blas_thread
+from oodrop.reports.statistics.sums import ClusterSums
 
 _FLOAT32_EXACT = 2.0**24
 _FLOAT64_BITS = 52
@@ -41,7 +40,7 @@ def bootstrap_t(
     level: float = 0.95,
     block: int | None = None,
 ) -> tuple[Interval | None, ...]:
-    """theta +- q CR1 for each of the K columns, q the `level` quantile of |theta* - theta| / SE*.
+    """Theta +- q CR1 for each of the K columns, q the `level` quantile of |theta* - theta| / SE*.
 
     With cluster weights w, theta* = sum wS / sum wn and SE*^2 = G/(G-1) (sum wS^2 - 2 theta*
     sum wSn + theta*^2 sum wn^2) / (sum wn)^2. q is the order statistic of rank

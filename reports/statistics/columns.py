@@ -8,9 +8,9 @@ from typing import Literal
 
 import numpy as np
 
-from .numeric import Booleans, Floats
-from .paired import PairedScores
-from .variant import HEADLINE_FAMILIES
+from oodrop.reports.statistics.numeric import Booleans, Floats
+from oodrop.reports.statistics.paired import PairedScores
+from oodrop.reports.statistics.variant import HEADLINE_FAMILIES
 
 Kind = Literal["variant", "family"]
 

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from .interval import Interval, enough_clusters, make_interval
-from .numeric import check_level, t_quantile
-from .sums import ClusterSums
+from oodrop.reports.statistics.interval import Interval, enough_clusters, make_interval
+from oodrop.reports.statistics.numeric import check_level, t_quantile
+from oodrop.reports.statistics.sums import ClusterSums
 
 
 def cv3_t(sums: ClusterSums, column: int = 0, *, level: float = 0.95) -> Interval | None:
-    """theta +- t_{G*-1} CV3, or None with fewer than five effective clusters.
+    """Theta +- t_{G*-1} CV3, or None with fewer than five effective clusters.
 
     Assumes independent clusters and an estimate that is about normal over clusters. Has zero width
     when every cluster shows the same mean (CV3 = 0): the caller decides what that means.

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from .accuracy import information_flags
-from .columns import Column, Kind
-from .cv3 import cv3_t
-from .headline import Choice, Evidence, headline
-from .interval import Interval
-from .paired import PairedScores
-from .score import score_ess
-from .sums import ClusterSums
+from oodrop.reports.statistics.accuracy import information_flags
+from oodrop.reports.statistics.columns import Column, Kind
+from oodrop.reports.statistics.cv3 import cv3_t
+from oodrop.reports.statistics.headline import Choice, Evidence, headline
+from oodrop.reports.statistics.interval import Interval
+from oodrop.reports.statistics.paired import PairedScores
+from oodrop.reports.statistics.score import score_ess
+from oodrop.reports.statistics.sums import ClusterSums
 
 
 @dataclass(frozen=True)

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from oodrop import OodropError
-
-from .interval import MIN_CLUSTERS, Interval
+from oodrop.reports.statistics.interval import MIN_CLUSTERS, Interval
 
 Choice = Literal["auto", "bootstrap", "score"]
 CHOICES: tuple[Choice, ...] = ("auto", "bootstrap", "score")

@@ -6,8 +6,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from oodrop import OodropError
-
-from .sums import ClusterSums
+from oodrop.reports.statistics.sums import ClusterSums
 
 Method = Literal["bootstrap_t", "score_ess", "cv3_t"]
 

@@ -25,12 +25,12 @@ def check_level(level: float) -> float:
 
 
 def normal_quantile(level: float) -> float:
-    """z with P(|Z| <= z) = level for a standard normal Z."""
+    """Z with P(|Z| <= z) = level for a standard normal Z."""
     return float(special.ndtri((1.0 + level) / 2.0))
 
 
 def t_quantile(level: float, df: float) -> float:
-    """t with P(|T| <= t) = level for Student's t; `df` need not be whole."""
+    """T with P(|T| <= t) = level for Student's t; `df` need not be whole."""
     return float(special.stdtrit(df, (1.0 + level) / 2.0))
 
 

@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from oodrop import DataError
-
-from .numeric import Booleans, Floats, Integers
-from .variant import VariantInfo
+from oodrop.reports.statistics.numeric import Booleans, Floats, Integers
+from oodrop.reports.statistics.variant import VariantInfo
 
 
 @dataclass(frozen=True, eq=False)

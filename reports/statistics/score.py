@@ -7,10 +7,9 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from oodrop import OodropError
-
-from .interval import Interval, enough_clusters, make_interval
-from .numeric import check_level, normal_quantile, root, t_quantile
-from .sums import ClusterSums
+from oodrop.reports.statistics.interval import Interval, enough_clusters, make_interval
+from oodrop.reports.statistics.numeric import check_level, normal_quantile, root, t_quantile
+from oodrop.reports.statistics.sums import ClusterSums
 
 _ROUNDING = 1e-12
 # How far from the estimate the root search starts: where no pair is discordant, the estimate
@@ -44,7 +43,7 @@ def tango(b: float, c: float, n: float, *, level: float = 0.95) -> tuple[float, 
 
 
 def _tango_variance(p: float, q: float, difference: float) -> float:
-    """n times the variance of (b - c)/n at `difference`, p = b/n and q = c/n known."""
+    """N times the variance of (b - c)/n at `difference`, p = b/n and q = c/n known."""
     linear = -p - q + (2.0 - p + q) * difference
     constant = -q * difference * (1.0 - difference)
     root_term = math.sqrt(max(linear**2 - 8.0 * constant, 0.0))
@@ -88,7 +87,7 @@ class EffectiveSize:
 
 
 def effective_size(sums: ClusterSums, column: int, level: float) -> EffectiveSize:
-    """deff = max(1, CV3^2 (N - 1) / v), n_eff = clip(N / deff, G*, N), or G* where v = 0.
+    """Deff = max(1, CV3^2 (N - 1) / v), n_eff = clip(N / deff, G*, N), or G* where v = 0.
 
     v = mean of d^2 - theta^2, which is (b + c)/N - theta^2 for binary differences and p (1 - p)
     for binary scores. v = 0 (nothing varies) leaves only the clusters to count.

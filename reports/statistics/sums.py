@@ -8,8 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from oodrop import DataError
-
-from .numeric import Booleans, Floats, Integers
+from oodrop.reports.statistics.numeric import Booleans, Floats, Integers
 
 # A residual this small beside its own terms is rounding, not spread.
 _ROUNDING = 1e-12

@@ -1,4 +1,4 @@
-"""oodrop: how much of a checkpoint's accuracy survives when only the surface of the questions changes.
+"""oodrop: how much accuracy survives when only the surface of the questions changes.
 
 Exception tree (the number is the exit code of the command line):
 

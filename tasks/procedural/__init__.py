@@ -26,30 +26,35 @@ def procedures() -> dict[str, Procedure]:
     return {p.id: p for p in load_procedures(_FOLDER / "procedures")}
 
 
+_GROUPS = (("clauses", "clause"), ("facts", "fact"), ("events", "event"))
+
+
 def _to_item(doc: Doc) -> Item:
-    clauses = member_names(doc, "clauses", "clause", len(doc["clauses"]))
-    facts = member_names(doc, "facts", "fact", len(doc["facts"]))
-    events = member_names(doc, "events", "event", len(doc["events"]))
-    texts = dict(zip(clauses, doc["clauses"], strict=True))
-    texts |= zip(facts, doc["facts"], strict=True)
-    texts |= zip(events, doc["events"], strict=True)
-    order = [f"{stem}_{i + 1}" for stem, n in
-             (("clause", len(clauses)), ("fact", len(facts)), ("event", len(events))) for i in range(n)]  # fmt: skip
-    segments = {"title": doc["title"], "intro": doc["intro"]}
-    segments |= {name: texts[name] for name in order}
-    segments |= {"closing": doc["closing"], "question": doc["question"]}
+    units: dict[str, Units] = {}
+    texts: dict[str, str] = {"title": doc["title"], "intro": doc["intro"]}
+    for group, stem in _GROUPS:
+        names = member_names(doc, group, stem, len(doc[group]))
+        told = dict(zip(names, doc[group], strict=True))
+        texts |= {name: told[name] for name in sorted(names, key=_number)}
+        units[group] = Units(names)
+    texts |= {"closing": doc["closing"], "question": doc["question"]}
     procedure = procedures()[doc["process_id"]]
     people = sorted({row["person"] for row in doc["trace"]["events"]})
-    names = [step.name for step in procedure.steps]
+    steps = [step.name for step in procedure.steps]
     return Item(
         item_id=doc["item_id"],
         cluster_id=doc["process_id"],
-        segments=segments,
+        segments=texts,
         gold=doc["label"],
-        units={"clauses": Units(clauses), "facts": Units(facts), "events": Units(events)},
-        protected=(*people, *names, *(name[:1].upper() + name[1:] for name in names)),
+        units=units,
+        protected=(*people, *steps, *(name[:1].upper() + name[1:] for name in steps)),
         rederive=lambda item: _rederive(doc, procedure, item),
     )
+
+
+def _number(name: str) -> int:
+    """3 for "event_3"."""
+    return int(name.rpartition("_")[2])
 
 
 def _rederive(doc: Doc, procedure: Procedure, item: Item) -> str:
@@ -62,11 +67,11 @@ def _rederive(doc: Doc, procedure: Procedure, item: Item) -> str:
     start = datetime.fromisoformat(doc["start"])
     moved = []
     for name in item.units["events"].members:
-        row = rows[int(name.rpartition("_")[2]) - 1]
+        row = rows[_number(name) - 1]
         if any(part not in item.segments[name] for part in stamp(start, row["time"])):
             return f"underivable: {name} does not state its time"
         moved.append(row)
-    steps = [procedure.steps[int(n.rpartition("_")[2]) - 1] for n in item.units["clauses"].members]
+    steps = [procedure.steps[_number(name) - 1] for name in item.units["clauses"].members]
     trace = trace_of({"trace": {"facts": doc["trace"]["facts"], "events": moved}})
     return verdict(replace(procedure, steps=tuple(steps)), Trace(trace.facts, trace.events))
 

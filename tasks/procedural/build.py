@@ -6,7 +6,7 @@ import gzip
 import json
 import random
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -108,14 +108,17 @@ def _round(
 
 def _drafts(procedure: Procedure, rng: random.Random) -> list[Draft]:
     """Sixteen drafts, eight per label (fourteen where no circumstance can be flipped)."""
-    start = datetime(2023, 1, 2) + timedelta(days=below(rng, 900))
+    # Local wall-clock time of nowhere in particular: scenarios have no time zone.
+    start = datetime(2023, 1, 2) + timedelta(days=below(rng, 900))  # noqa: DTZ001
 
     def fresh() -> Draft:
         cast = generate.draw_cast(procedure, rng)
         return Draft("baseline_compliant", generate.valid_trace(procedure, cast, rng), cast, start)
 
     def broken(kind: str, kinds: tuple[Any, ...]) -> Draft:
-        return _until(fresh, lambda d: generate.violate(procedure, d.cast, d.trace, kinds, rng), kind)
+        return _until(
+            fresh, lambda d: generate.violate(procedure, d.cast, d.trace, kinds, rng), kind
+        )
 
     drafts = [fresh(), fresh(), fresh()]
     drafts.append(broken("baseline_noncompliant", generate.OVERT))
@@ -136,7 +139,7 @@ def _drafts(procedure: Procedure, rng: random.Random) -> list[Draft]:
     return drafts
 
 
-def _until(fresh: Any, edit: Any, kind: str) -> Draft:
+def _until(fresh: Callable[[], Draft], edit: Callable[[Draft], Trace | None], kind: str) -> Draft:
     for _ in range(200):
         draft = fresh()
         trace = edit(draft)
@@ -145,7 +148,9 @@ def _until(fresh: Any, edit: Any, kind: str) -> Draft:
     raise RuntimeError(f"no scenario of type {kind} was found in 200 tries")
 
 
-def _exceptions(procedure: Procedure, fresh: Any, rng: random.Random) -> list[Draft]:
+def _exceptions(
+    procedure: Procedure, fresh: Callable[[], Draft], rng: random.Random
+) -> list[Draft]:
     """One pair: a circumstance flipped under an unchanged course of events, and handled rightly."""
     for _ in range(200 if procedure.facts else 0):
         draft = fresh()
@@ -156,7 +161,8 @@ def _exceptions(procedure: Procedure, fresh: Any, rng: random.Random) -> list[Dr
         adapted = generate.adapt_to_fact(procedure, draft.cast, draft.trace, fact, rng)
         if adapted is not None:
             return [
-                replace(draft, type="exception_trigger", trace=trace) for trace in (flipped, adapted)
+                replace(draft, type="exception_trigger", trace=trace)
+                for trace in (flipped, adapted)
             ]
     return []
 
@@ -252,7 +258,9 @@ def _doc(
         "type": draft.type,
         "parent_id": None,
         "label": verdict(procedure, draft.trace),
-        "violation": {"kind": violations[0].kind, "step": violations[0].step} if violations else None,
+        "violation": {"kind": violations[0].kind, "step": violations[0].step}
+        if violations
+        else None,
         "title": procedure.title,
         "clauses": [clause(procedure, step) for step in procedure.steps],
         "intro": f"{procedure.intro[wording.intro]} {wording.framing}",

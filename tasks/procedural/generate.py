@@ -53,7 +53,9 @@ def valid_trace(procedure: Procedure, cast: Cast, rng: random.Random) -> Trace:
     raise RuntimeError(f"no valid trace for {procedure.id} in {_TRIES} tries")
 
 
-def adapt_to_fact(procedure: Procedure, cast: Cast, trace: Trace, fact: str, rng: random.Random) -> Trace | None:
+def adapt_to_fact(
+    procedure: Procedure, cast: Cast, trace: Trace, fact: str, rng: random.Random
+) -> Trace | None:
     """A compliant scenario under the opposite fact, None if none was found."""
     facts = {**trace.facts, fact: not trace.facts[fact]}
     for _ in range(_TRIES):
@@ -98,7 +100,9 @@ def _first_with_one_violation(
     return None
 
 
-def _perform(procedure: Procedure, cast: Cast, facts: dict[str, bool], rng: random.Random) -> Trace | None:
+def _perform(
+    procedure: Procedure, cast: Cast, facts: dict[str, bool], rng: random.Random
+) -> Trace | None:
     events: dict[str, Event] = {}
     for step in _drawn_order(procedure, rng):
         so_far = Trace(facts, tuple(events.values()))
@@ -236,7 +240,9 @@ def _break_timing(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) ->
 def _shift_from(trace: Trace, event: Event, by: int) -> Trace:
     return replace(
         trace,
-        events=tuple(replace(e, time=e.time + by) if e.time >= event.time else e for e in trace.events),
+        events=tuple(
+            replace(e, time=e.time + by) if e.time >= event.time else e for e in trace.events
+        ),
     )
 
 

@@ -34,7 +34,9 @@ def clause(procedure: Procedure, step: Step) -> str:
         names = _join([f"the {procedure.step(r).name}" for r in step.requires], "and")
         parts.append(f"It comes after {names}.")
     for limit in step.limits:
-        parts.append(f"The {limit.attribute} must be {_BOUND[limit.op]} {_quantity(limit.value, limit)}.")
+        parts.append(
+            f"The {limit.attribute} must be {_BOUND[limit.op]} {_quantity(limit.value, limit)}."
+        )
     if step.window:
         parts.append(_window(procedure, step))
     if step.not_same_person_as:

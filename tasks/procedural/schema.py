@@ -190,9 +190,13 @@ class _Reader:
 
     def _text(self, key: str, value: object, digits: bool) -> str:
         if not isinstance(value, str) or not value.strip() or value != value.strip():
-            raise self.fail(key, f"{key!r} must be non-empty text without outer spaces, got {value!r}")
+            raise self.fail(
+                key, f"{key!r} must be non-empty text without outer spaces, got {value!r}"
+            )
         if not digits and re.search(r"\d", value):
-            raise self.fail(key, f"{key!r} holds a digit; numbers go into limits or window: {value!r}")
+            raise self.fail(
+                key, f"{key!r} holds a digit; numbers go into limits or window: {value!r}"
+            )
         return value
 
     def slug(self, key: str) -> str:
@@ -210,20 +214,26 @@ class _Reader:
     def phrases(self, key: str, least: int = 0) -> tuple[str, ...]:
         values = self.texts(key, least)
         for value in values:
-            if value.endswith(".") or value[0].isupper() and not value[1:2].isupper():
-                raise self.fail(key, f"{key!r} is a phrase inside a sentence: no capital, no stop: {value!r}")
+            if value.endswith(".") or (value[0].isupper() and not value[1:2].isupper()):
+                raise self.fail(
+                    key, f"{key!r} is a phrase inside a sentence: no capital, no stop: {value!r}"
+                )
         return values
 
     def phrase(self, key: str) -> str:
         value = self.text(key)
-        if value.endswith(".") or value[0].isupper() and not value[1:2].isupper():
-            raise self.fail(key, f"{key!r} is a phrase inside a sentence: no capital, no stop: {value!r}")
+        if value.endswith(".") or (value[0].isupper() and not value[1:2].isupper()):
+            raise self.fail(
+                key, f"{key!r} is a phrase inside a sentence: no capital, no stop: {value!r}"
+            )
         return value
 
     def sentence(self, key: str) -> str:
         value = self.text(key)
         if not value.endswith(".") or not value[0].isupper():
-            raise self.fail(key, f"{key!r} must be a sentence with capital and full stop: {value!r}")
+            raise self.fail(
+                key, f"{key!r} must be a sentence with capital and full stop: {value!r}"
+            )
         return value
 
     def minutes(self, key: str, default: object = ...) -> int | None:
@@ -232,7 +242,9 @@ class _Reader:
             return None
         found = _DURATION.match(value) if isinstance(value, str) else None
         if not found:
-            raise self.fail(key, f"{key!r} must look like '30 min', '24 h' or '10 d', got {value!r}")
+            raise self.fail(
+                key, f"{key!r} must look like '30 min', '24 h' or '10 d', got {value!r}"
+            )
         return int(found[1]) * _MINUTES[found[2]]
 
     def decimal(self, key: str) -> Decimal:
@@ -256,7 +268,7 @@ def load_procedure(path: Path) -> Procedure:
         DataError: with file, line and field, when the file does not have the documented shape.
     """
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # a SafeLoader subclass
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=_Loader)  # noqa: S506  # a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise DataError(f"{path.name}, line {line}: {error.problem}") from None
@@ -451,6 +463,8 @@ def _check_step(r: _Reader, p: Procedure, step: Step, earlier: set[str]) -> None
     if step.only_if:
         known = [o.id for o in p.step(step.only_if.step).outcomes]
         if step.only_if.outcome not in known:
-            raise r.fail("only_if", f"the outcome must be one of {known}, got {step.only_if.outcome!r}")
+            raise r.fail(
+                "only_if", f"the outcome must be one of {known}, got {step.only_if.outcome!r}"
+            )
     if step.when and step.unless:
         raise r.fail("unless", "a step has 'when' or 'unless', not both")

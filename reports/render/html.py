@@ -1,0 +1,126 @@
+"""The report as one page that needs nothing else: no network, no script, drawings inside."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from markupsafe import Markup
+
+from ..model import Report, TaskReport
+from .flags import FlagNote, flag_notes
+from .flips import CheckpointFlips, grouped, room_per_flip
+from .labels import task_labels
+from .points import (
+    accuracy_span,
+    count,
+    excludes_zero,
+    floor_words,
+    level_words,
+    percent,
+    points,
+    span,
+)
+from .rows import Row, checkpoint_names, rows
+from .text import visible
+from .verdict import Verdict, verdicts
+
+if TYPE_CHECKING:
+    from .charts import TaskCharts
+
+_TEMPLATES = Path(__file__).parent / "templates"
+# Two kinds of images would be needed for none of this; `data:` allows a reader to add a favicon.
+POLICY = (
+    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
+    "base-uri 'none'; form-action 'none'"
+)
+
+
+@dataclass(frozen=True)
+class TaskView:
+    """One task as the template reads it."""
+
+    label: str
+    anchor: str
+    task: TaskReport
+    names: tuple[str, ...]
+    verdicts: tuple[Verdict, ...]
+    rows: tuple[Row, ...]
+    flags: tuple[FlagNote, ...]
+    forest: Markup | None
+    heatmap: Markup | None
+    flips: tuple[CheckpointFlips, ...]
+
+    @property
+    def resampled(self) -> bool:
+        """Whether any drop has a bootstrap interval."""
+        return any(d.bootstrap for d in self.task.analysis.drops)
+
+
+def report_html(report: Report, charts: Sequence[TaskCharts] | None = None) -> str:
+    """The page. `charts` are the drawings of `report` where they exist already.
+
+    Every text of the report is escaped, with control and bidi characters shown as symbols.
+    """
+    if charts is None:
+        from .charts import draw  # Altair takes a second to import: only drawing pays for it.
+
+        charts = draw(report)
+    room = room_per_flip(report)
+    labelled = zip(report.tasks, task_labels(report), charts, strict=True)
+    views = [
+        _view(task, label, f"task-{k}", drawn, room)
+        for k, (task, label, drawn) in enumerate(labelled, 1)
+    ]
+    template = _environment().get_template("report.html.j2")
+    return template.render(report=report, tasks=views, policy=POLICY)
+
+
+def _view(task: TaskReport, label: str, anchor: str, charts: TaskCharts, room: int) -> TaskView:
+    return TaskView(
+        label=label,
+        anchor=anchor,
+        task=task,
+        names=checkpoint_names(task),
+        verdicts=verdicts(task),
+        rows=rows(task),
+        flags=flag_notes(task),
+        forest=_drawing(charts.forest),
+        heatmap=_drawing(charts.heatmap),
+        flips=grouped(task, room),
+    )
+
+
+def _drawing(svg: str | None) -> Markup | None:
+    # Vega escapes the texts inside; tests/render/test_hostile.py holds it to that.
+    return None if svg is None else Markup(svg)
+
+
+def _environment() -> Environment:
+    environment = Environment(
+        loader=FileSystemLoader(_TEMPLATES),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
+        keep_trailing_newline=True,
+        finalize=_finalize,
+    )
+    environment.filters.update(
+        accuracy_span=accuracy_span,
+        floor_words=floor_words,
+        level_words=level_words,
+        percent=percent,
+        points=points,
+        span=span,
+    )
+    environment.globals.update(count=count, excludes_zero=excludes_zero)
+    return environment
+
+
+def _finalize(value: Any) -> Any:
+    """Every text that leaves the template shows its hidden characters; markup is ours already."""
+    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value
