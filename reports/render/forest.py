@@ -15,7 +15,7 @@ from .points import changed_words, count, level_words, percent
 from .rows import Row, checkpoint_names, rows
 from .text import shorten
 
-WIDTH = 430
+WIDTH = 480
 _LANE, _ROW, _HEADING, _LEFT = 13.0, 36.0, 24.0, 250
 
 

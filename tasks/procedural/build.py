@@ -195,7 +195,7 @@ def _moods(
         habit = (label != COMPLIANT) == (rng.random() < HABIT)
         moods.append(fixed.get(draft.type, habit))
     if split == "heldout":
-        for label in set(labels):
+        for label in sorted(set(labels)):
             _balance(moods, [k for k, own in enumerate(labels) if own == label], drafts, fixed, rng)
     else:
         for k, draft in enumerate(drafts):
