@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import sys
 import traceback
+from typing import Any
 
-import click
 import typer
 from rich.console import Console
 from rich.markup import escape
@@ -29,20 +29,26 @@ out = Console()
 err = Console(stderr=True)
 
 
+# Typer carries its own click and exports this branch of its errors only:
+# BadParameter, UsageError, ClickException.
+_ClickException: Any = typer.BadParameter.mro()[2]
+_DEBUG = [False]
+
+
+def _print_version(wanted: bool) -> None:
+    if wanted:
+        typer.echo(__version__)
+        raise typer.Exit
+
+
 @app.callback()
 def _options(
     debug: bool = typer.Option(False, "--debug", help="Show a traceback when something fails."),
     version: bool = typer.Option(
-        False, "--version", help="Print the version and stop.", is_eager=True
+        False, "--version", help="Print the version and stop.", is_eager=True, callback=_print_version
     ),
 ) -> None:
-    if version:
-        typer.echo(__version__)
-        raise typer.Exit
     _DEBUG[0] = debug
-
-
-_DEBUG = [False]
 
 
 def main(arguments: list[str] | None = None) -> None:
@@ -53,16 +59,16 @@ def main(arguments: list[str] | None = None) -> None:
 def run(arguments: list[str]) -> int:
     """Run the command line; the exit code is returned. Every error is one sentence."""
     try:
-        result = app(arguments, standalone_mode=False)
+        result = app(arguments, prog_name="oodrop", standalone_mode=False)
         return result if isinstance(result, int) else 0
-    except click.exceptions.Abort:
+    except typer.Abort:
         return _fail("interrupted", EXIT_INTERRUPTED)
     except KeyboardInterrupt:
         return _fail(
             "interrupted; the same command continues where this one stopped", EXIT_INTERRUPTED
         )
-    except click.ClickException as error:
-        return _fail(error.format_message(), 2)
+    except _ClickException as error:
+        return _fail(str(error.format_message()), 2)
     except OodropError as error:
         return _fail(str(error), error.exit_code)
     except BrokenPipeError:

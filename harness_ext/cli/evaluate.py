@@ -216,6 +216,7 @@ class _Terminal:
             TimeRemainingColumn(),
             console=err,
             transient=True,
+            disable=not err.is_terminal,
         )
         self._task = self._bar.add_task("answers", total=None, visible=False)
 

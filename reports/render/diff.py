@@ -61,18 +61,27 @@ def _common(a: list[str], b: list[str]) -> int:
 
 def _middle(a: list[str], b: list[str]) -> Iterator[Segment]:
     if len(a) * len(b) > _MOST_PAIRS:
-        yield from (*_text("del", a), *_text("ins", b))
+        yield from _change("".join(a), "".join(b))
         return
     for op, i, i2, j, j2 in SequenceMatcher(None, a, b, autojunk=False).get_opcodes():
         if op == "equal":
             yield from _text("same", a[i:i2])
         else:
-            yield from (*_text("del", a[i:i2]), *_text("ins", b[j:j2]))
+            yield from _change("".join(a[i:i2]), "".join(b[j:j2]))
+
+
+def _change(old: str, new: str) -> Iterator[Segment]:
+    """Old and new, less the white space with which both end."""
+    tail = old[len(old.rstrip()) :]
+    same = tail if old.strip() and new.strip() and tail == new[len(new.rstrip()) :] else ""
+    yield from _text("del", [old[: len(old) - len(same)]])
+    yield from _text("ins", [new[: len(new) - len(same)]])
+    yield from _text("same", [same])
 
 
 def _text(op: Op, tokens: list[str]) -> Iterator[Segment]:
-    if tokens:
-        yield Segment(op, "".join(tokens))
+    if text := "".join(tokens):
+        yield Segment(op, text)
 
 
 # --- making changes visible ---------------------------------------------------------------------
@@ -105,16 +114,16 @@ def _shrunk(segments: tuple[Segment, ...]) -> Iterator[Segment]:
         if segment.op != "same" or spare <= _CONTEXT:
             yield segment
             continue
-        yield from _text("same", [segment.text[:head]] if head else [])
+        yield from _text("same", [segment.text[:head]])
         yield Segment("gap", f"\u2026 {spare:,} unchanged characters \u2026")
-        yield from _text("same", [segment.text[-tail:]] if tail else [])
+        yield from _text("same", [segment.text[len(segment.text) - tail :]])
 
 
 def _cut(segments: tuple[Segment, ...], limit: int) -> Iterator[Segment]:
     room = limit
     for k, segment in enumerate(segments):
         if len(segment.text) > room:
-            yield from _text(segment.op, [segment.text[:room]] if room else [])
+            yield from _text(segment.op, [segment.text[:room]])
             yield Segment("gap", left_out(_length(segments[k:]) - room))
             return
         room -= len(segment.text)

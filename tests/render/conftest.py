@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
+from html.parser import HTMLParser
 
 import numpy as np
 import pytest
@@ -134,8 +136,8 @@ def wrap(*tasks: TaskReport, title: str = "Nightly", notes: tuple[str, ...] = ()
 
 
 @pytest.fixture(scope="session")
-def make_paired() -> Callable[..., PairedScores]:
-    return paired
+def default_variants() -> tuple[VariantInfo, ...]:
+    return VARIANTS
 
 
 @pytest.fixture(scope="session")
@@ -163,3 +165,88 @@ def report(make_task) -> Report:
         title="Nightly: v7 and b5",
         notes=("run r3 was left out: different few-shot count", "two checkpoints share replies"),
     )
+
+
+@pytest.fixture(scope="session")
+def charts(report):
+    from oodrop.reports.render.charts import draw
+
+    return draw(report)
+
+
+@pytest.fixture(scope="session")
+def page(report, charts) -> str:
+    from oodrop.reports.render import report_html
+
+    return report_html(report, charts)
+
+
+# Everything that a name or a reply may carry to harm a page, a terminal, a log or a spreadsheet.
+HOSTILE = (
+    "=1+1<script>alert(1)</script></style></title></pre></svg><img src=x onerror=alert(2)>"
+    "\"'`|[bold]x[/bold] [a](javascript:alert(3)) {{ 7*7 }}{% x %} https://evil.example www.evil @me "
+    "#1 \x00\x07\x1b[31m\x9b\r\n::error::x\u2028\u2029\u202e\u2066\u200b\ufeff\ud800_x_ $y$ :bug:"
+)
+
+
+@pytest.fixture(scope="session")
+def hostile() -> str:
+    return HOSTILE
+
+
+@pytest.fixture(scope="session")
+def hostile_report(make_task) -> Report:
+    """One task in which every text is hostile, as far as the data classes let it be."""
+    variants = tuple(
+        VariantInfo(f"{HOSTILE}{family}", HOSTILE, family, None, "proved")
+        for family in ("lexical", "ordering", "phrasing", "adversarial")
+    )
+    names = tuple(f"{HOSTILE}{k}" for k in range(2))
+    task = make_task(HOSTILE, items=60, clusters=12, variants=variants, names=names, most=4)
+    texts = ("item_id", "gold", "canonical_prompt", "variant_prompt", "canonical_reply")
+    flips = tuple(replace(f, **dict.fromkeys(texts, HOSTILE)) for f in task.flips)
+    drops = tuple(
+        replace(d, headline_reason=HOSTILE, flags=(HOSTILE,)) for d in task.analysis.drops
+    )
+    analysis = replace(task.analysis, metric=HOSTILE, drops=drops)
+    made = wrap(
+        replace(task, flips=flips, analysis=analysis), title=HOSTILE, notes=(HOSTILE, "::error::x")
+    )
+    fields = ("model", "model_args", "lm_eval_version", "date")
+    checkpoints = tuple(replace(c, **dict.fromkeys(fields, HOSTILE)) for c in made.checkpoints)
+    return replace(made, checkpoints=checkpoints, oodrop_version=HOSTILE)
+
+
+VOID = {"meta", "br", "img", "link"}
+
+
+class Page(HTMLParser):
+    """Tags with attributes, texts by enclosing tag, and whether the tags nest."""
+
+    def __init__(self, html):
+        super().__init__()
+        self.tags, self.open, self.texts = [], [], {}
+        self.feed(html)
+
+    def handle_starttag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+        if tag not in VOID:
+            self.open.append(tag)
+
+    def handle_startendtag(self, tag, attrs):
+        self.tags.append((tag, dict(attrs)))
+
+    def handle_endtag(self, tag):
+        assert self.open.pop() == tag
+
+    def handle_data(self, data):
+        if self.open:
+            self.texts.setdefault(self.open[-1], []).append(data)
+
+    def all(self, tag):
+        return [attrs for t, attrs in self.tags if t == tag]
+
+
+@pytest.fixture(scope="session")
+def parse_html() -> type[Page]:
+    return Page

@@ -1,0 +1,5 @@
+"""``python -m oodrop.harness_ext.cli``."""
+
+from oodrop.harness_ext.cli import main
+
+main()

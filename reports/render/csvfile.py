@@ -1,0 +1,94 @@
+"""The drops as CSV, one row each, for a spreadsheet or a data frame."""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+from collections.abc import Iterator
+
+from oodrop.reports.statistics import Drop, Interval
+
+from ..model import Report, TaskReport
+from .labels import task_labels
+from .rows import rows
+from .text import one_line
+
+COLUMNS = (
+    "task",
+    "items",
+    "checkpoint",
+    "kind",
+    "name",
+    "family",
+    "evidence",
+    "drop_points",
+    "drop_over_all_items_points",
+    "canonical_accuracy_percent",
+    "variant_accuracy_percent",
+    "changed_items",
+    "lost",
+    "gained",
+    "clusters",
+    "effective_clusters",
+    "headline",
+    "headline_low",
+    "headline_high",
+    "bootstrap_low",
+    "bootstrap_high",
+    "score_method",
+    "score_low",
+    "score_high",
+    "headline_reason",
+    "flags",
+)
+# A cell that begins so is a formula to a spreadsheet, also after spaces and in full width.
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20\u2409\u240d\u240a|%]")
+
+
+def drops_csv(report: Report) -> str:
+    """Header and one row per drop; differences and bounds in points, accuracies in percent."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(COLUMNS)
+    for task, label in zip(report.tasks, task_labels(report), strict=True):
+        writer.writerows(_rows(task, label))
+    return text.getvalue()
+
+
+def guarded(text: str) -> str:
+    """`text` in one line, with a leading apostrophe where a spreadsheet would calculate it."""
+    line = one_line(text)
+    return f"'{line}" if _FORMULA.match(line) else line
+
+
+def _rows(task: TaskReport, label: str) -> Iterator[list[str | int]]:
+    for row in rows(task):
+        for drop in row.drops:
+            if drop is not None:
+                yield [*_names(drop, row.evidence, label, task.items), *_figures(drop)]
+
+
+def _names(drop: Drop, evidence: str, label: str, items: int) -> Iterator[str | int]:
+    yield from (guarded(label), items, guarded(drop.checkpoint), drop.kind)
+    yield from (guarded(drop.name), guarded(drop.family), evidence)
+
+
+def _figures(drop: Drop) -> Iterator[str | int]:
+    yield from map(_hundredths, (drop.estimate, drop.all_items))
+    yield from map(_hundredths, (drop.canonical_accuracy, drop.variant_accuracy))
+    yield from (drop.n, drop.lost, drop.gained, drop.clusters, f"{drop.g_star:.1f}")
+    yield drop.headline.method if drop.headline else "none"
+    yield from _bounds(drop.headline)
+    yield from _bounds(drop.bootstrap)
+    yield drop.score.method if drop.score else "none"
+    yield from _bounds(drop.score)
+    yield from (guarded(drop.headline_reason), guarded(" ".join(drop.flags)))
+
+
+def _bounds(interval: Interval | None) -> Iterator[str]:
+    yield from ("", "") if interval is None else map(_hundredths, (interval.low, interval.high))
+
+
+def _hundredths(value: float | None) -> str:
+    return "" if value is None else f"{100.0 * value:.2f}"

@@ -1,0 +1,60 @@
+"""The report in a folder: every file complete or not there at all."""
+
+from __future__ import annotations
+
+import os
+import secrets
+from collections.abc import Iterator
+from pathlib import Path
+
+from oodrop import DataError
+
+from ..model import Report
+from .csvfile import drops_csv
+from .html import report_html
+from .jsonfile import report_json
+from .labels import file_stems
+from .markdown import summary_markdown
+
+
+def write_report(report: Report, folder: Path) -> list[Path]:
+    """Write report.html, report.json, summary.md, drops.csv and two SVGs per task into `folder`.
+
+    The folder is made where it does not exist. Every file appears in one step under its own name,
+    after all of them have been rendered; the paths come back in that order.
+
+    Raises DataError when the folder cannot be written.
+    """
+    contents = list(_contents(report))
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        return [_write(folder / name, data) for name, data in contents]
+    except OSError as error:
+        reason = error.strerror or type(error).__name__
+        raise DataError(f"the report cannot be written to {str(folder)!r}: {reason}") from error
+
+
+def _contents(report: Report) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of every file: a new output format is one more line here."""
+    from .charts import draw, standalone  # Altair takes a second to import: see html.py.
+
+    charts = draw(report)
+    yield "report.html", report_html(report, charts).encode()
+    yield "report.json", report_json(report)
+    yield "summary.md", summary_markdown(report).encode()
+    yield "drops.csv", drops_csv(report).encode()
+    for stem, drawn in zip(file_stems(report), charts, strict=True):
+        if drawn.forest:
+            yield f"forest_{stem}.svg", standalone(drawn.forest).encode()
+        if drawn.heatmap:
+            yield f"heatmap_{stem}.svg", standalone(drawn.heatmap).encode()
+
+
+def _write(path: Path, data: bytes) -> Path:
+    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
+    try:
+        temporary.write_bytes(data)
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return path

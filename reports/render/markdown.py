@@ -1,0 +1,159 @@
+"""The report as Markdown for the step summary of a CI run, most important first."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from oodrop.reports.statistics import Drop
+
+from ..model import Report, TaskReport
+from .flags import flag_notes
+from .labels import task_labels
+from .points import (
+    accuracy_span,
+    changed_words,
+    count,
+    excludes_zero,
+    floor_words,
+    level_words,
+    percent,
+    points,
+    span,
+)
+from .rows import Row, checkpoint_names, rows
+from .text import one_line
+from .verdict import verdicts
+
+# GitHub loses a step summary of more than 1 MiB as a whole; this leaves room for many of them.
+LIMIT = 60_000
+# Whatever Markdown, GitHub (mentions, issues, mathematics, links, emoji) or HTML gives a meaning.
+_SPECIAL = re.compile(r"[\\`*\[\]|~$<>&@#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=\S)|(?<=[wW])\.")
+_CUT = (
+    "\nCut here to stay within {limit:,} characters; report.html and report.json hold the rest.\n"
+)
+
+
+def summary_markdown(report: Report, limit: int = LIMIT) -> str:
+    """Verdicts, notes and tables in at most `limit` characters, cut with a sentence saying so."""
+    lines = list(_lines(report))
+    whole = "".join(f"{line}\n" for line in lines)
+    if len(whole) <= limit:
+        return whole
+    ending = _CUT.format(limit=limit)
+    room, kept = limit - len(ending), []
+    for line in lines:
+        room -= len(line) + 1
+        if room < 0:
+            break
+        kept.append(f"{line}\n")
+    return ("".join(kept) + ending)[:limit]
+
+
+def escaped(text: str) -> str:
+    """`text` in one line as plain Markdown text, also inside a table."""
+    return _SPECIAL.sub(lambda match: f"&#{ord(match.group())};", one_line(text))
+
+
+def _lines(report: Report) -> Iterator[str]:
+    labels = [escaped(label) for label in task_labels(report)]
+    yield f"# {escaped(report.title)}"
+    for task, label in zip(report.tasks, labels, strict=True):
+        yield from ("", f"## Verdict: {label}", "")
+        yield from _verdicts(task)
+    for note in report.notes:
+        yield from ("", f"**Note:** {escaped(note)}")
+    for task, label in zip(report.tasks, labels, strict=True):
+        yield from ("", f"## {label}", "")
+        yield from _accuracies(task)
+        yield from _drops(task)
+        yield from _flags(task)
+        yield from _outcomes(task)
+    if not report.tasks:
+        yield from ("", "This report holds no task.")
+    yield from ("", f"Made by oodrop {escaped(report.oodrop_version)}.")
+
+
+def _verdicts(task: TaskReport) -> Iterator[str]:
+    for verdict in verdicts(task):
+        for finding in verdict.findings:
+            lead, rest = escaped(finding.lead), escaped(finding.rest)
+            yield f"- {escaped(verdict.checkpoint)}: **{lead}**{rest}."
+
+
+def _table(header: list[str], right: int) -> Iterator[str]:
+    """Header and rule of a table whose last `right` columns are numbers."""
+    left = len(header) - right
+    yield _row(header)
+    yield _row(["---"] * left + ["---:"] * right)
+
+
+def _row(cells: list[str]) -> str:
+    return f"| {' | '.join(cells)} |"
+
+
+def _accuracies(task: TaskReport) -> Iterator[str]:
+    analysis = task.analysis
+    level = level_words(analysis.level)
+    yield from _table(["checkpoint", "noise floor", "canonical accuracy", level, "items"], 3)
+    for accuracy, floor in zip(analysis.accuracies, analysis.noise_floor, strict=True):
+        low = ", **uninformative (not above chance)**" if accuracy.uninformative else ""
+        yield _row(
+            [
+                escaped(accuracy.checkpoint) + low,
+                floor_words(floor),
+                percent(accuracy.estimate),
+                accuracy_span(accuracy),
+                f"{accuracy.n} in {count(accuracy.clusters, 'cluster')}",
+            ]
+        )
+    yield ""
+
+
+def _drops(task: TaskReport) -> Iterator[str]:
+    found = rows(task)
+    if not found:
+        yield "No variants were run, so there is no drop."
+        return
+    level = level_words(task.analysis.level)
+    yield f"Drop in points with the headline {level}; \\* where it excludes 0."
+    yield ""
+    names = [escaped(name) for name in checkpoint_names(task)]
+    yield from _table(["variant or family", "evidence", "changed items", *names], len(names) + 1)
+    for row in found:
+        yield _drop_row(row)
+
+
+def _drop_row(row: Row) -> str:
+    name = escaped(row.label)
+    name = f"**{name}**" if row.kind == "family" else name
+    changed = changed_words(row.any_drop) if row.any_drop else ""
+    cells = [_cell(drop) for drop in row.drops]
+    note = f" ({row.note})" if row.note else ""
+    return _row([name + note, row.evidence or "unknown", changed, *cells])
+
+
+def _cell(drop: Drop | None) -> str:
+    if drop is None:
+        return ""
+    mark = " \\*" if excludes_zero(drop) else ""
+    return f"{points(drop.estimate)}{mark} {span(drop.headline)}"
+
+
+def _flags(task: TaskReport) -> Iterator[str]:
+    notes = flag_notes(task)
+    if notes:
+        yield ""
+    for note in notes:
+        yield f"- Flag **{escaped(note.flag)}**: {escaped(note.meaning)} ({escaped(note.where)})."
+
+
+def _outcomes(task: TaskReport) -> Iterator[str]:
+    if not task.outcomes:
+        return
+    yield ""
+    yield from _table(["variant", "changed", "unchanged", "not applicable", "refused"], 4)
+    for info in task.variants:
+        if (o := task.outcomes.get(info.slug)) is not None:
+            counts = (o.changed, o.unchanged, o.not_applicable, o.refused)
+            yield _row([escaped(info.slug), *map(str, counts)])

@@ -1,0 +1,85 @@
+"""A tiny real model on disk, and one run of the reference models that several tests read."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oodrop.harness_ext.checkpoints import CheckpointSpec
+from oodrop.harness_ext.run import RunPlan, run
+from oodrop.perturbers import get_suite
+from oodrop.tasks import get_task
+
+
+class Silent:
+    """A reporter that keeps what it is told."""
+
+    def __init__(self) -> None:
+        self.messages: list[str] = []
+        self.last = (0, 0)
+
+    def message(self, text: str) -> None:
+        self.messages.append(text)
+
+    def progress(self, there: int, needed: int) -> None:
+        self.last = (there, needed)
+
+
+@pytest.fixture(scope="session")
+def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A randomly initialised Qwen2 of two layers with a byte-level BPE tokenizer of its own."""
+    import torch
+    from tokenizers import Tokenizer, decoders, models, pre_tokenizers, trainers
+    from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
+    folder = tmp_path_factory.mktemp("tiny-qwen2")
+    bpe = Tokenizer(models.BPE())
+    bpe.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    bpe.decoder = decoders.ByteLevel()
+    special = ["<|endoftext|>", "<|im_start|>", "<|im_end|>"]
+    trainer = trainers.BpeTrainer(
+        vocab_size=512,
+        special_tokens=special,
+        initial_alphabet=pre_tokenizers.ByteLevel.alphabet(),
+        show_progress=False,
+    )
+    spec = get_task("everyday")
+    bpe.train_from_iterator((spec.prompt(doc) for doc in spec.docs("train")), trainer)
+    tokenizer = PreTrainedTokenizerFast(
+        tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>"
+    )
+    tokenizer.chat_template = (
+        "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"
+        "{% if not loop.last or add_generation_prompt %}<|im_end|>\n{% endif %}{% endfor %}"
+        "{% if add_generation_prompt %}<|im_start|>assistant\n{% endif %}"
+    )
+    tokenizer.save_pretrained(folder)
+    torch.manual_seed(7)
+    config = Qwen2Config(
+        vocab_size=512,
+        hidden_size=32,
+        intermediate_size=64,
+        num_hidden_layers=2,
+        num_attention_heads=4,
+        num_key_value_heads=2,
+        max_position_embeddings=4096,
+        bos_token_id=0,
+        eos_token_id=2,
+    )
+    Qwen2ForCausalLM(config).save_pretrained(folder)
+    return folder
+
+
+@pytest.fixture(scope="session")
+def reference_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Oracle, bag of words and majority on every item of both tasks."""
+    out = tmp_path_factory.mktemp("reference")
+    names = ("oodrop-oracle", "oodrop-bow", "oodrop-majority")
+    plan = RunPlan(
+        checkpoints=tuple(CheckpointSpec(name=name, model=name) for name in names),
+        tasks=("everyday", "procedural"),
+        suite=get_suite("smoke-0.1"),
+    )
+    run(plan, out, Silent())
+    return out

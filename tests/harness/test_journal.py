@@ -1,0 +1,145 @@
+"""Answers survive a kill, are shared within a checkpoint and never across."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+from lm_eval.api.instance import Instance
+from lm_eval.api.model import LM
+
+from oodrop import RunError
+from oodrop.harness_ext.journal import Journal, JournalledLM, request_key
+
+
+class Counting(LM):
+    """Answers with the length of the prompt and remembers what it was asked."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.asked: list[Any] = []
+
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+        self.asked += [r.args for r in requests]
+        return [(-float(len(r.args[0])), False) for r in requests]
+
+    def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
+        return [-float(len(r.args[0])) for r in requests]
+
+    def generate_until(self, requests: list[Instance]) -> list[str]:
+        self.asked += [r.args for r in requests]
+        return [f"{len(self.asked)}:{r.args[0]}" for r in requests]
+
+
+def ask(*arguments: Any, kind: str = "loglikelihood") -> list[Instance]:
+    return [Instance(kind, {}, args, k) for k, args in enumerate(arguments)]
+
+
+def quiet(there: int, needed: int) -> None:
+    pass
+
+
+def test_identical_requests_are_computed_once_and_answered_in_order(tmp_path: Path) -> None:
+    lm = Counting()
+    wrapped = JournalledLM(lm, Journal(tmp_path / "j.sqlite"), quiet)
+    requests = ask(("aa", "x"), ("b", "x"), ("aa", "x"), ("aa", "y"))
+    assert [a[0] for a in wrapped.loglikelihood(requests)] == [-2.0, -1.0, -2.0, -2.0]
+    assert lm.asked == [("aa", "x"), ("b", "x"), ("aa", "y")]
+
+
+def test_a_second_process_finds_the_answers(tmp_path: Path) -> None:
+    first = JournalledLM(Counting(), Journal(tmp_path / "j.sqlite"), quiet)
+    answers = first.loglikelihood(ask(("aa", "x"), ("b", "x")))
+    lm = Counting()
+    again = JournalledLM(lm, Journal(tmp_path / "j.sqlite"), quiet)
+    assert again.loglikelihood(ask(("b", "x"), ("aa", "x"), ("c", "z")))[:2] == answers[::-1]
+    assert lm.asked == [("c", "z")]
+
+
+def test_without_a_journal_nothing_is_shared() -> None:
+    lm = Counting()
+    JournalledLM(lm, None, quiet).loglikelihood(ask(("a", "x"), ("a", "x")))
+    assert lm.asked == [("a", "x"), ("a", "x")]
+
+
+def test_sampled_generations_are_neither_stored_nor_shared(tmp_path: Path) -> None:
+    lm = Counting()
+    wrapped = JournalledLM(lm, Journal(tmp_path / "j.sqlite"), quiet)
+    sampled = ("p", {"do_sample": True, "until": []})
+    greedy = ("p", {"do_sample": False, "until": []})
+    requests = ask(sampled, sampled, greedy, greedy, kind="generate_until")
+    answers = wrapped.generate_until(requests)
+    assert len(lm.asked) == 3
+    assert answers[2] == answers[3]
+    wrapped.generate_until(requests)
+    assert len(lm.asked) == 5
+
+
+def test_requests_differ_by_kind_prompt_and_settings_but_not_by_key_order() -> None:
+    keys = {
+        request_key("loglikelihood", ("a", "b")),
+        request_key("loglikelihood", ("ab", "")),
+        request_key("generate_until", ("a", {"until": ["x"], "t": 1})),
+        request_key("generate_until", ("a", {"until": ["y"], "t": 1})),
+    }
+    assert len(keys) == 4
+    left = request_key("generate_until", ("a", {"t": 1, "until": []}))
+    assert left == request_key("generate_until", ("a", {"until": [], "t": 1}))
+
+
+def test_a_journal_that_is_no_database_is_named(tmp_path: Path) -> None:
+    (tmp_path / "j.sqlite").write_text("nothing like it " * 100)
+    with pytest.raises(RunError, match=r"j\.sqlite"):
+        Journal(tmp_path / "j.sqlite")
+
+
+def outputs(folder: Path) -> dict[str, list[dict[str, Any]]]:
+    """Samples by task, without what may differ between two runs."""
+    found = {}
+    for path in sorted((folder / "main").rglob("samples_*.jsonl")):
+        task = path.name.rpartition("_")[0]
+        found[task] = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+    return found
+
+
+def test_a_killed_run_continues_and_ends_up_the_same(tiny_model: Path, tmp_path: Path) -> None:
+    command = [
+        sys.executable, "-m", "oodrop.harness_ext.cli", "run", "--model", "hf", "--name", "tiny",
+        "--model_args", f"pretrained={tiny_model},dtype=float32", "--tasks", "everyday",
+        "--device", "cpu", "--items", "40", "--batch_size", "1", "-o",
+    ]  # fmt: skip
+    whole = subprocess.run([*command, str(tmp_path / "whole")], capture_output=True, check=False)
+    assert whole.returncode == 0, whole.stderr.decode()[-2000:]
+    process = subprocess.Popen(
+        [*command, str(tmp_path / "killed")], stdout=subprocess.PIPE, stderr=subprocess.STDOUT
+    )
+    journal = tmp_path / "killed" / "tiny"
+    try:
+        for _ in range(1200):
+            if any(f.stat().st_size > 40_000 for f in journal.glob("*.sqlite-wal")):
+                break
+            time.sleep(0.05)
+        else:
+            pytest.fail("the run never wrote to its journal")
+        os.kill(process.pid, signal.SIGKILL)
+    finally:
+        process.kill()
+        process.communicate()
+    assert not (journal / "main").exists()
+    (database,) = journal.glob("journal-*.sqlite")
+    kept = Journal(database)
+    there = kept._db.execute("SELECT count(*) FROM answers").fetchone()[0]
+    kept.close()
+    assert there > 10
+    resumed = subprocess.run([*command, str(tmp_path / "killed")], capture_output=True, check=False)
+    assert resumed.returncode == 0, resumed.stderr.decode()[-2000:]
+    expected = outputs(tmp_path / "whole" / "tiny")
+    assert outputs(journal) == expected
+    assert len(expected) == 8

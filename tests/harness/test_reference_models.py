@@ -1,0 +1,70 @@
+"""What the reference models must show, or nothing else can be believed."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from oodrop.reports.build import build_report
+from oodrop.reports.model import Report, TaskReport
+
+
+@pytest.fixture(scope="module")
+def report(reference_run: Path) -> Report:
+    return build_report([reference_run], resamples=2_000)
+
+
+@pytest.fixture(params=["everyday", "procedural"])
+def task(report: Report, request: pytest.FixtureRequest) -> TaskReport:
+    return next(t for t in report.tasks if t.task == request.param)
+
+
+def test_the_oracle_is_right_everywhere_and_drops_nothing(task: TaskReport) -> None:
+    assert task.analysis.accuracies[0].estimate == 1.0
+    drops = [d for d in task.analysis.drops if d.checkpoint == "oodrop-oracle"]
+    assert {d.estimate for d in drops} == {0.0}
+    assert len([d for d in drops if d.kind == "variant"]) == len(task.variants) >= 8
+
+
+def test_identity_and_rerun_have_no_drop_for_deterministic_models(task: TaskReport) -> None:
+    for name in ("control_identity", "control_rerun"):
+        found = [d for d in task.analysis.drops if d.name == name]
+        assert len(found) == 3
+        assert {(d.estimate, d.lost, d.gained, d.n) for d in found} == {(0.0, 0, 0, task.items)}
+    floors = task.analysis.noise_floor
+    assert {(f.flip_rate, f.n) for f in floors if f is not None} == {(0.0, task.items)}
+    assert None not in floors
+
+
+def test_the_bag_of_words_loses_on_misspelled_words(report: Report) -> None:
+    procedural = next(t for t in report.tasks if t.task == "procedural")
+    accuracy = procedural.analysis.accuracies[1]
+    assert accuracy.checkpoint == "oodrop-bow"
+    assert accuracy.above_chance
+    assert accuracy.estimate > 0.7
+    drop = procedural.analysis.drop("oodrop-bow", "lexical_keyboard_typo_s3")
+    assert drop.headline is not None
+    assert drop.headline.low > 0.0
+    # The order of clauses and events is nothing to a bag of words.
+    assert procedural.analysis.drop("oodrop-bow", "ordering_event_order").estimate == 0.0
+
+
+def test_the_majority_is_uninformative_and_not_robust(task: TaskReport) -> None:
+    accuracy = task.analysis.accuracies[2]
+    assert accuracy.checkpoint == "oodrop-majority"
+    assert accuracy.uninformative
+
+
+def test_every_family_of_every_task_has_variants(task: TaskReport) -> None:
+    families = {v.family for v in task.variants}
+    assert families == {"lexical", "ordering", "phrasing", "control"}
+    for family in ("lexical", "ordering", "phrasing"):
+        assert sum(v.family == family for v in task.variants) >= 2
+
+
+def test_ordering_of_procedural_items_is_proved_by_program(report: Report) -> None:
+    procedural = next(t for t in report.tasks if t.task == "procedural")
+    levels = {v.slug: v.evidence for v in procedural.variants}
+    assert levels["ordering_event_order"] == levels["ordering_clause_order"] == "proved"
+    assert levels["lexical_keyboard_typo_s3"] == "checked"

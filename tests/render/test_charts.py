@@ -1,0 +1,123 @@
+"""Drawings: what the specs hold, and what the SVGs look like as documents."""
+
+import xml.etree.ElementTree as ET
+from dataclasses import replace
+
+import pytest
+
+from oodrop.reports.render.canvas import standalone
+from oodrop.reports.render.charts import draw
+from oodrop.reports.render.forest import forest
+from oodrop.reports.render.heatmap import heatmap
+from oodrop.reports.render.points import points
+
+
+def data(chart, *keys):
+    """Rows of all layers that have these keys."""
+    layers = chart.to_dict()["layer"]
+    return [row for layer in layers for row in layer["data"]["values"] if {*keys} <= row.keys()]
+
+
+def texts(svg):
+    return [e.text for e in ET.fromstring(standalone(svg)).iter() if e.tag.endswith("text")]
+
+
+@pytest.fixture(scope="module")
+def task(report):
+    return report.tasks[0]
+
+
+def test_forest_draws_both_intervals_of_every_drop(task):
+    spans = {(r["x"], r["x2"]) for r in data(forest(task, "t"), "x", "x2", "colour")}
+    for drop in task.analysis.drops:
+        for interval in (drop.bootstrap, drop.score):
+            assert not interval or (100 * interval.low, 100 * interval.high) in spans
+
+
+def test_forest_headline_is_the_thick_one(task):
+    layers = forest(task, "t").to_dict()["layer"]
+    thick = [x for x in layers if x["mark"].get("strokeWidth") == 4.0]
+    spans = {(r["x"], r["x2"]) for r in thick[0]["data"]["values"]}
+    assert spans == {(100 * d.headline.low, 100 * d.headline.high) for d in task.analysis.drops}
+
+
+def test_forest_lanes_stay_inside_their_rows(task):
+    chart = forest(task, "t").to_dict()
+    for row in data(forest(task, "t"), "y", "y2"):
+        assert 0.0 <= row["y"] <= row["y2"] <= chart["height"]
+    lanes = [r["y"] for r in data(forest(task, "t"), "shape") if r["y"] > 0]
+    assert len(set(lanes)) == len(lanes) == len(task.analysis.drops)
+
+
+def test_forest_bands_show_each_noise_floor(task):
+    widths = {r["x2"] for r in data(forest(task, "t"), "x2", "y2")}
+    assert widths == {100 * f.flip_rate for f in task.analysis.noise_floor}
+
+
+def test_forest_words(charts):
+    found = texts(charts[0].forest)
+    for text in ("Drop in points: procedural", "LEXICAL", "FAMILIES", "lexical family"):
+        assert text in found
+    assert "214 of 240 items, 40 clusters" in found
+    assert "qwen2.5-7b (noise floor 0.4%)" in " ".join(" ".join(found).split())
+
+
+def test_heat_map_holds_every_number(task, charts):
+    found = texts(charts[0].heatmap)
+    for drop in task.analysis.drops:
+        if drop.kind == "variant":
+            mark = " *" if drop.headline.excludes(0.0) else ""
+            assert f"{points(drop.estimate)}{mark}" in found
+    cells = data(heatmap(task, "t"), "fill")
+    assert len({(c["x"], c["y"]) for c in cells}) == 8 * 4
+
+
+def test_charts_are_labelled_and_take_the_colours_of_the_page(charts):
+    for svg in (charts[0].forest, charts[1].heatmap):
+        assert svg.startswith('<svg role="img" aria-label="')
+        assert 'fill="currentColor"' in svg
+        assert 'fill="#000"' not in svg
+        assert 'fill="#333"' not in svg
+        assert "http" not in svg
+
+
+def test_a_file_of_its_own_follows_dark_mode(charts):
+    alone = standalone(charts[0].heatmap)
+    root = ET.fromstring(alone)
+    assert root.tag == "{http://www.w3.org/2000/svg}svg"
+    assert root.get("role") == "img"
+    assert "prefers-color-scheme:dark" in alone
+
+
+def test_no_interval_is_hollow_and_no_changed_item_is_a_dash(make_task):
+    few = make_task(checkpoints=1, clusters=4, most=0)
+    assert {r["fill"] for r in data(forest(few, "t"), "shape") if r["y"] > 0} == {"transparent"}
+    none = make_task(checkpoints=1, applicable=0.0, most=0)
+    cells = [c for c in data(heatmap(none, "t"), "fill") if c["text"] == "\u2013"]
+    assert {c["fill"] for c in cells} == {"transparent"}
+    assert len(cells) == 7
+    assert "no changed items" in {r.get("text") for r in data(forest(none, "t"), "text")}
+
+
+def test_nothing_to_draw(make_task, make_report):
+    (drawn,) = draw(make_report(make_task(checkpoints=1, variants=(), most=0)))
+    assert drawn.forest is None
+    assert drawn.heatmap is None
+
+
+def test_no_noise_floor(make_task):
+    task = make_task(checkpoints=1, most=0)
+    task = replace(task, analysis=replace(task.analysis, noise_floor=(None,)))
+    assert not data(forest(task, "t"), "x2", "y2")
+    assert any("noise floor not measured" in r["text"] for r in data(forest(task, "t"), "text"))
+
+
+def test_long_names_are_shortened(make_task):
+    names = ("organisation/" + "very-long-checkpoint-name-" * 5,)
+    task = make_task(checkpoints=1, names=names, most=0)
+    assert max(len(r["text"]) for r in data(heatmap(task, "t" * 300), "text")) < 100
+    assert max(len(r["text"]) for r in data(forest(task, "t" * 300), "text")) < 100
+
+
+def test_the_same_report_gives_the_same_drawings(report, charts):
+    assert draw(report) == charts

@@ -1,0 +1,185 @@
+"""The page: content, accessibility, self-containment, size."""
+
+import re
+from dataclasses import replace
+from itertools import pairwise
+
+import pytest
+
+from oodrop.reports.render import report_html, verdicts
+from oodrop.reports.render.charts import TaskCharts
+from oodrop.reports.render.points import points, span
+
+
+@pytest.fixture(scope="module")
+def parsed(parse_html, page):
+    return parse_html(page)
+
+
+def test_tags_nest_and_headings_are_in_order(parsed):
+    assert parsed.open == []
+    levels = [int(t[1]) for t, _ in parsed.tags if re.fullmatch(r"h[1-6]", t)]
+    assert levels[0] == 1
+    assert levels.count(1) == 1
+    assert all(b <= a + 1 for a, b in pairwise(levels))
+
+
+def test_sections_come_in_order_of_importance(page):
+    ids = re.findall(r'<h2 id="([^"]+)"', page)
+    assert ids == ["verdict", "notes", "task-1", "task-2", "task-3", "provenance", "method"]
+    parts = ["Drops and their", "Table of drops", "Variants by", "Where the", "Flipped items"]
+    first = page[page.index('<h2 id="task-1"') : page.index('<h2 id="task-2"')]
+    places = [first.index(part) for part in parts]
+    assert places == sorted(places)
+
+
+def test_the_page_needs_nothing_else(page, parsed):
+    assert (
+        "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
+        in (parsed.all("meta")[1]["content"])
+    )
+    assert not {"script", "link", "img", "iframe", "object", "use"} & {t for t, _ in parsed.tags}
+    assert not re.search(r"https?://|url\(|@import|javascript:", page)
+    links = [a["href"] for a in parsed.all("a")]
+    assert all(link.startswith("#") for link in links)
+    targets = {attrs.get("id") for _, attrs in parsed.tags}
+    assert {link[1:] for link in links} <= targets
+
+
+def test_tables_and_drawings_are_labelled(parsed):
+    assert parsed.all("html")[0]["lang"] == "en"
+    scopes = [a.get("scope") for a in parsed.all("th")]
+    assert scopes
+    assert {*scopes} == {"col", "row", "rowgroup"}
+    assert len(parsed.all("caption")) == len(parsed.all("table"))
+    svgs = parsed.all("svg")
+    assert len(svgs) == 6
+    assert all(a["role"] == "img" and len(a["aria-label"]) > 20 for a in svgs)
+    regions = [a for a in parsed.all("div") if a.get("class") == "scroll"]
+    assert all(a["tabindex"] == "0" and a["aria-label"] for a in regions)
+
+
+def test_every_verdict_is_on_the_page(report, page):
+    text = re.sub(r"<[^>]+>", "", page)
+    for task in report.tasks:
+        for verdict in verdicts(task):
+            for finding in verdict.findings:
+                assert f"{finding.text}." in text
+
+
+def test_every_drawn_number_is_in_a_table(report, page):
+    rows = re.findall(r"<tr.*?</tr>", page[page.index('<h2 id="task-1"') :], re.S)
+    plain = [" ".join(re.sub(r"<[^>]+>", " ", row).split()) for row in rows]
+    for drop in report.tasks[0].analysis.drops:
+        figures = [points(drop.estimate), f"{drop.n} of {drop.n_all}", drop.headline_reason]
+        figures += [span(i) for i in (drop.bootstrap, drop.score) if i]
+        assert any(all(f in row for f in figures) for row in plain), drop
+
+
+def test_the_headline_is_marked_once_per_drop(report, page):
+    marks = page.count('<span class="hidden">headline</span>')
+    assert marks == sum(1 for t in report.tasks for d in t.analysis.drops if d.headline)
+    first = report.tasks[0].analysis.drops[0]
+    lead = page[page.index('<span class="lead">') :][:200]
+    assert span(first.headline) in lead
+
+
+def test_tables_of_the_data(page):
+    assert "<td>reviewed</td>" in page
+    assert ">214</td>" in page
+    assert "pretrained=qwen2.5-7b,dtype=bfloat16" in page
+    assert "seed 2026" in page
+    assert "400 bootstrap resamples" in page
+    assert "<dt>disagree</dt><dd>one of the two intervals excludes 0" in page
+    assert "run r3 was left out: different few-shot count" in page
+
+
+def test_flips_can_be_browsed(report, page):
+    task = report.tasks[0]
+    name = task.analysis.accuracies[0].checkpoint
+    shown = sum(f.checkpoint == name for f in task.flips)
+    assert f"<summary>{name}: {shown} of {task.flips_total[name]} flips shown</summary>" in page
+    flip = task.flips[0]
+    assert f"<summary>{flip.item_id}: lost (better on the canonical prompt)</summary>" in page
+    assert flip.canonical_reply in page
+    assert flip.variant_reply in page
+    assert len(re.findall(r"<pre", page)) == 3 * sum(len(t.flips) for t in report.tasks)
+    assert re.search(r"<del>\w+</del><ins>\w+</ins>", page)
+
+
+def test_deletions_and_insertions_differ_by_more_than_colour(page):
+    style = page[: page.index("</style>")]
+    assert re.search(r"\ndel \{[^}]*text-decoration: line-through", style)
+    assert re.search(r"\nins \{[^}]*text-decoration: underline", style)
+
+
+def colours(css):
+    return dict(re.findall(r"--([\w-]+): (#[0-9a-f]{6})", css))
+
+
+def test_text_has_contrast_in_both_modes(page):
+    from oodrop.reports.render.palette import contrast
+
+    style = page[page.index("<style>") : page.index("</style>")]
+    light, dark = style.split("@media (prefers-color-scheme: dark)")[:2]
+    for mode in (colours(light), colours(light) | colours(dark[: dark.index("\n}")])):
+        for ink in ("ink", "soft", "drop", "gain", "calm", "link"):
+            assert contrast(mode[ink], mode["page"]) >= 4.5, ink
+            assert contrast(mode[ink], mode["panel"]) >= 4.5, ink
+        assert contrast(mode["del-ink"], mode["del"]) >= 4.5
+        assert contrast(mode["ins-ink"], mode["ins"]) >= 4.5
+
+
+NONE = TaskCharts(None, None)
+
+
+def test_no_flips(make_task, make_report):
+    task = make_task(checkpoints=1, most=0)
+    page = report_html(make_report(task), [NONE])
+    total = task.flips_total["kennethp97/v7-grpo-14b"]
+    assert f"kennethp97/v7-grpo-14b: 0 of {total} flips shown." in page
+    none = replace(task, flips_total={"kennethp97/v7-grpo-14b": 0})
+    assert "kennethp97/v7-grpo-14b: no item flipped." in report_html(make_report(none), [NONE])
+
+
+def test_uninformative_checkpoint(make_task, make_report):
+    page = report_html(make_report(make_task(checkpoints=1, accuracy=(0.26,))), [NONE])
+    assert "<td>uninformative (not above chance)</td>" in page
+    assert "uninformative</strong>: not above chance" in page
+
+
+def test_drops_without_interval_and_no_noise_floor(make_task, make_report):
+    few = make_task(checkpoints=1, clusters=4, most=0)
+    few = replace(few, analysis=replace(few.analysis, noise_floor=(None,)))
+    page = report_html(make_report(few))
+    assert "no interval: 4.0 effective clusters (at least 5 are needed)" in page
+    assert "not measured (no control.rerun)" in page
+    assert "<dt>insufficient_clusters</dt>" in page
+    assert page.count('<span class="hidden">headline</span>') == 0
+
+
+def test_no_task_and_no_variant(make_task, make_report):
+    assert "This report holds no task." in report_html(make_report())
+    page = report_html(make_report(make_task(checkpoints=1, variants=(), most=0)))
+    assert "No variants were run, so there is no drop." in page
+
+
+def test_a_reply_that_begins_with_a_line_break_keeps_it(make_task, make_report):
+    task = make_task(checkpoints=1, most=1)
+    flip = replace(task.flips[0], canonical_reply="\nfirst")
+    assert '<pre dir="auto">\n\nfirst</pre>' in report_html(
+        make_report(replace(task, flips=(flip,))), [NONE]
+    )
+
+
+def test_size_for_three_checkpoints_ten_variants_and_300_long_flips(
+    make_task, make_report, default_variants
+):
+    more = tuple(replace(default_variants[k], slug=f"more_{k}") for k in (0, 5))
+    task = make_task(checkpoints=3, variants=default_variants + more, most=300, words=500)
+    assert len(task.flips) == 300
+    assert 600_000 < len(report_html(make_report(task)).encode()) < 1_500_000
+
+
+def test_the_same_report_gives_the_same_page(report, charts, page):
+    assert report_html(report, charts) == page

@@ -1,0 +1,108 @@
+"""The verdict in plain words."""
+
+from dataclasses import replace
+
+import pytest
+
+from oodrop.reports.render import verdicts
+from oodrop.reports.statistics import Interval, VariantInfo
+
+
+@pytest.fixture(scope="module")
+def task(make_task):
+    return make_task(checkpoints=1, most=0)
+
+
+def shaped(task, low, high, *, flags=(), name="lexical"):
+    """`task` with the family `name` showing the headline [low, high], n and clusters fixed."""
+    middle = (low + high) / 2
+    interval = Interval(middle, low, high, 0.01, "score_ess", 0.95, 241, 24, 24.0, 9)
+    drops = tuple(
+        replace(d, estimate=middle, headline=interval, n=241, n_all=300, clusters=24, flags=flags)
+        if (d.kind, d.name) == ("family", name)
+        else d
+        for d in task.analysis.drops
+    )
+    return replace(task, analysis=replace(task.analysis, drops=drops))
+
+
+def said(task, start="lexical"):
+    return next(f for f in verdicts(task)[0].findings if f" {start} " in f.rest)
+
+
+def test_loss(task):
+    finding = said(shaped(task, 0.031, 0.079))
+    assert finding.tone == "drop"
+    assert finding.text == (
+        "loses 5.5 points under lexical variants (95% interval 3.1 to 7.9; "
+        "241 of 300 items changed, 24 clusters)"
+    )
+
+
+def test_gain(task):
+    finding = said(shaped(task, -0.079, -0.031))
+    assert finding.tone == "gain"
+    assert finding.text.startswith("gains 5.5 points under lexical variants (95% interval 3.1 to")
+
+
+def test_no_drop_says_what_is_not_ruled_out(task):
+    finding = said(shaped(task, -0.011, 0.019))
+    assert finding.tone == "no drop shown"
+    assert finding.text == (
+        "no drop shown under lexical variants: +0.4 points (95% interval -1.1 to +1.9; "
+        "241 of 300 items changed, 24 clusters); a drop of up to 1.9 points is not ruled out"
+    )
+
+
+def test_caveats(task):
+    shaky = said(shaped(task, 0.001, 0.02, flags=("disagree", "low_information"))).text
+    assert "; the two intervals disagree about 0; few clusters, read with care" in shaky
+    assert shaky.endswith("no larger than the noise floor (a rerun flips 2.9% of scores)")
+    assert "noise floor" not in said(shaped(task, 0.02, 0.2)).text
+    assert "95% interval under 0.1 to" in said(shaped(task, 0.0001, 0.02)).text
+
+
+def test_uninformative_says_nothing_else(make_task):
+    task = make_task(checkpoints=1, accuracy=(0.26,), most=0)
+    (finding,) = verdicts(task)[0].findings
+    assert finding.tone == "uninformative"
+    assert finding.text.startswith("uninformative: not above chance (canonical accuracy ")
+    assert "chance 25.0%), so its drops say nothing" in finding.text
+
+
+def test_without_interval_or_changed_items(make_task):
+    few = make_task(checkpoints=1, clusters=4, most=0)
+    few = replace(few, analysis=replace(few.analysis, accuracies=_above(few)))
+    assert said(few).text.endswith("4.0 effective clusters (at least 5 are needed)")
+    assert said(few).tone == "no verdict"
+    none = make_task(checkpoints=1, applicable=0.0, most=0)
+    assert said(none).text == "no verdict under lexical variants: no item was changed"
+
+
+def _above(task):
+    return tuple(replace(a, above_chance=True) for a in task.analysis.accuracies)
+
+
+def test_families_apart(make_task):
+    variants = (
+        VariantInfo("homoglyph", "adversarial.homoglyph", "adversarial", None, "proved"),
+        VariantInfo("control_identity", "control.identity", "control", None, "proved"),
+    )
+    task = make_task(checkpoints=1, variants=variants, most=0)
+    found = {f.text for f in verdicts(task)[0].findings}
+    assert "no drop shown under 1 placebo (control), as expected" in found
+    assert "no drop shown under any of 1 adversarial variant, which enter no family drop" in found
+    moved = replace(task, analysis=replace(task.analysis, drops=_moved(task)))
+    tones = {f.tone: f.text for f in verdicts(moved)[0].findings}
+    assert tones["placebo moved"].startswith("placebo moved (1 of 1): control_identity (+5.0")
+    assert "most under homoglyph (+5.0 points, picked after the fact)" in tones["drop"]
+
+
+def _moved(task):
+    interval = Interval(0.05, 0.02, 0.08, 0.01, "score_ess", 0.95, 9, 9, 9.0, 9)
+    return tuple(replace(d, estimate=0.05, headline=interval) for d in task.analysis.drops)
+
+
+def test_no_variants(make_task):
+    task = make_task(checkpoints=1, variants=(), most=0)
+    assert verdicts(task)[0].findings[0].text == "no verdict: no variants were run"
