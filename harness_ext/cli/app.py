@@ -45,7 +45,7 @@ def _print_version(wanted: bool) -> None:
 def _options(
     debug: bool = typer.Option(False, "--debug", help="Show a traceback when something fails."),
     version: bool = typer.Option(
-        False, "--version", help="Print the version and stop.", is_eager=True, callback=_print_version
+        False, "--version", help="Print the version.", is_eager=True, callback=_print_version
     ),
 ) -> None:
     _DEBUG[0] = debug

@@ -47,7 +47,9 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     spec = get_task("everyday")
     bpe.train_from_iterator((spec.prompt(doc) for doc in spec.docs("train")), trainer)
     tokenizer = PreTrainedTokenizerFast(
-        tokenizer_object=bpe, eos_token="<|im_end|>", pad_token="<|endoftext|>"
+        tokenizer_object=bpe,
+        eos_token="<|im_end|>",  # noqa: S106  # a token of text, no secret
+        pad_token="<|endoftext|>",  # noqa: S106
     )
     tokenizer.chat_template = (
         "{% for m in messages %}<|im_start|>{{ m.role }}\n{{ m.content }}"

