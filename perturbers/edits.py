@@ -81,8 +81,8 @@ def edits_from_dicts(rows: Iterable[Mapping[str, Any]]) -> tuple[Edit, ...]:
         match row:
             case {"segment": str(s), "start": int(i), "before": str(b), "after": str(a)}:
                 result.append(Replace(s, i, b, a))
-            case {"group": str(g), "order": [*order]}:
-                result.append(Reorder(g, tuple(int(k) for k in order)))
+            case {"group": str(g), "order": [*order]} if all(type(k) is int for k in order):
+                result.append(Reorder(g, tuple(order)))
             case {"template": [str(b), str(a)]}:
                 result.append(UseTemplate(b, a))
             case _:
@@ -105,7 +105,10 @@ def undo_edits(item: Item, edits: Sequence[Edit]) -> Item:
     Raises:
         ValueError: when an edit does not fit the item.
     """
-    return _apply(item, [_inverse(e) for e in edits], _backward)
+    # Moves and templates build on each other; replaces all count in the canonical text.
+    moves = [e for e in reversed(edits) if not isinstance(e, Replace)]
+    replaces = [e for e in edits if isinstance(e, Replace)]
+    return _apply(item, [_inverse(e) for e in (*moves, *replaces)], _backward)
 
 
 def _inverse(edit: Edit) -> Edit:
@@ -139,14 +142,16 @@ def _apply(item: Item, edits: Sequence[Edit], rewrite: Any) -> Item:
     for name, group in replaces.items():
         if name not in segments:
             raise ValueError(f"no segment {name!r}; there are {', '.join(segments)}")
-        segments[name] = rewrite(name, segments[name], sorted(group, key=lambda e: e.start))
+        segments[name] = rewrite(name, segments[name], group)
     return replace(item, segments=segments)
 
 
 def _forward(name: str, text: str, edits: list[Replace]) -> str:
     parts, position = [], 0
-    for edit in edits:
-        if edit.start < position or text[edit.start : edit.end] != edit.before:
+    # An insertion stands before what is replaced at the same place, however they are listed.
+    for edit in sorted(edits, key=lambda e: (e.start, bool(e.before))):
+        fits = position <= edit.start <= len(text)
+        if not fits or text[edit.start : edit.end] != edit.before:
             raise ValueError(f"edit at {name}[{edit.start}] overlaps another or misquotes the text")
         parts += [text[position : edit.start], edit.after]
         position = edit.end
@@ -155,7 +160,8 @@ def _forward(name: str, text: str, edits: list[Replace]) -> str:
 
 def _backward(name: str, text: str, edits: list[Replace]) -> str:
     parts, position, shift = [], 0, 0
-    for edit in edits:  # start counts in the canonical text, before/after are swapped already
+    # start counts in the canonical text, before/after are swapped already
+    for edit in sorted(edits, key=lambda e: (e.start, bool(e.after))):
         start = edit.start + shift
         if start < position or text[start : start + len(edit.before)] != edit.before:
             raise ValueError(f"edit at {name}[{edit.start}] does not match the perturbed text")

@@ -11,7 +11,13 @@ from oodrop.perturbers.certificate import Certificate, Outcome
 from oodrop.perturbers.edits import CHOICES, Edit, Reorder, Replace, UseTemplate, apply_edits
 from oodrop.perturbers.guards import applicable_guards, first_failure
 from oodrop.perturbers.item import Item
-from oodrop.perturbers.registry import Evidence, NotApplicable, Perturber, get_perturber
+from oodrop.perturbers.registry import (
+    SEVERITY_FRACTION,
+    Evidence,
+    NotApplicable,
+    Perturber,
+    get_perturber,
+)
 from oodrop.perturbers.rng import item_generator
 from oodrop.perturbers.variant import CANONICAL, Variant
 
@@ -43,6 +49,8 @@ def perturb(item: Item, variant: Variant) -> Perturbed:
     rng = item_generator(variant.seed, plugin.name, plugin.version, item.item_id)
     try:
         edits = plugin.function(item, rng, **options)
+    except OodropError:  # says itself what is missing or wrong
+        raise
     except Exception as error:  # plugins are foreign code: name the culprit and the item
         raise RunError(
             f"perturber {plugin.name} raised {type(error).__name__} on item {item.item_id}: {error}"
@@ -62,6 +70,8 @@ def check_options(plugin: Perturber, variant: Variant) -> dict[str, Any]:
         raise OodropError(f"{plugin.name} needs a severity from 1 to 5, got none")
     if not plugin.has_severity and variant.severity is not None:
         raise OodropError(f"{plugin.name} has no severities, got {variant.severity}")
+    if plugin.has_severity and variant.severity not in SEVERITY_FRACTION:
+        raise OodropError(f"{plugin.name} needs a severity from 1 to 5, got {variant.severity!r}")
     for key, value in variant.parameters.items():
         if key not in plugin.parameters:
             allowed = ", ".join(plugin.parameters) or "none"

@@ -34,10 +34,17 @@ WordEdit = Callable[[str, float, float], str | None]
 
 
 def edit_words(
-    item: Item, rng: random.Random, severity: int, edit: WordEdit, min_len: int = 4
+    item: Item,
+    rng: random.Random,
+    severity: int,
+    edit: WordEdit,
+    min_len: int = 4,
+    eligible: Callable[[str], bool] = bool,
 ) -> Sequence[Edit] | NotApplicable:
     """Edit the severity's fraction of the eligible words of an item, at least one.
 
+    Eligible are words of ``min_len`` letters outside the protected text for which ``eligible``
+    holds (by default all of them).
     The words are tried in a random order that does not depend on the severity, and each has its
     own draws, so that the edits of a higher severity contain those of a lower one.
     """
@@ -45,6 +52,7 @@ def edit_words(
         (rng.random(), rng.random(), rng.random(), name, start, end)
         for name, text in item.segments.items()
         for start, end in eligible_words(text, item.protected, min_len)
+        if eligible(text[start:end])
     ]
     wanted = max(1, math.floor(SEVERITY_FRACTION[severity] * len(words) + 0.5))
     edits: list[Edit] = []

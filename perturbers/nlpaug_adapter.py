@@ -46,13 +46,11 @@ def nlpaug_spelling(
     """
 
     def misspell(word: str, first: float, second: float) -> str | None:
-        if not _misspellings(word.lower()):
-            return None
         after = _augmented(_spelling(), word, first)
         # A misspelling that is a word of its own ("make" -> "male") could change the meaning.
-        return None if after is None or _misspellings(after.lower()) else after
+        return None if after is None or _is_word(after) else after
 
-    return edit_words(item, rng, severity, misspell)
+    return edit_words(item, rng, severity, misspell, eligible=_has_misspelling)
 
 
 @perturber("lexical.nlpaug_swap", evidence="checked")
@@ -73,9 +71,19 @@ def _augmented(augmenter: Any, word: str, draw: float) -> str | None:
 
 @cache
 def _spelling() -> Any:
+    """A speller with a dictionary of its own.
+
+    nlpaug shares one per process, with the settings of whoever asked first; takes every
+    misspelling for a word by default; and keeps the misspellings in the order of a set.
+    """
     with _nlpaug_needed():
         from nlpaug.augmenter.word import SpellingAug
-    return SpellingAug(aug_p=1.0, aug_min=1, aug_max=1)
+        from nlpaug.model.word_dict import Spelling
+    augmenter = SpellingAug(aug_p=1.0, aug_min=1, aug_max=1, include_reverse=False)
+    own = Spelling(augmenter.dict_path, include_reverse=False)
+    own.dict = {word: sorted(misspellings) for word, misspellings in own.dict.items()}
+    augmenter.model = own
+    return augmenter
 
 
 @cache
@@ -87,9 +95,14 @@ def _swap() -> Any:
     )
 
 
+def _is_word(text: str) -> bool:
+    return text.lower() in _spelling().model.dict
+
+
 @cache
-def _misspellings(word: str) -> tuple[str, ...]:
-    return tuple(_spelling().model.predict(word) or ())
+def _has_misspelling(word: str) -> bool:
+    misspellings = _spelling().model.predict(word) or ()
+    return any(m.isalpha() and m != word and not _is_word(m) for m in misspellings)
 
 
 @contextmanager

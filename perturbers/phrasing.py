@@ -53,7 +53,7 @@ def question_paraphrase(
 ) -> Sequence[Edit] | NotApplicable:
     """The question is replaced by a reviewed rewording from the task's bank."""
     bank = item.paraphrases.get("question", {})
-    if id not in bank:
+    if id not in bank or "question" not in item.segments:
         return NotApplicable(f"the task has no rewording {id!r} of its question")
     return [Replace("question", 0, item.segments["question"], bank[id])]
 

@@ -147,11 +147,11 @@ def all_perturbers() -> Mapping[str, Perturber]:
     """Every registered perturber by name, sorted; loads entry points on first use."""
     global _loaded
     if not _loaded:
-        _loaded = True
         import oodrop.perturbers.builtin  # noqa: F401  # works from a bare checkout too
 
         for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda p: p.name):
             _load(f"entry point {point.name!r} ({point.value})", point.load)
+        _loaded = True  # behind the loop: a plugin that fails to load fails every time
     return dict(sorted(_REGISTRY.items()))
 
 

@@ -10,8 +10,10 @@ Span = tuple[int, int]
 
 _UNIT = (
     r"(?:%|°\s?[CF]|degrees?(?:\s[CF]\b)?|(?:[mkµu]?[gGLlmsVW]|mL|dL|cm|mm|km|kg|lb|oz|ppm|ppb|psi|"
-    r"mR|mrem|rem|[mk]?Bq|[mµu]?Ci|[mk]?Hz|kPa|mmHg)(?:/[a-zA-Z]+)?\b|"
-    r"(?:second|minute|hour|day|week|month|year|min|h|d)s?\b|[ap]\.?m\.?(?!\w))"
+    r"mR|mrem|rem|[mk]?Bq|[mnµu]?Ci|[mk]?Hz|kPa|mmHg|dpm|cpm|rpm|lux)(?:/[a-zA-Z]+)?\b|"
+    r"(?:second|minute|hour|day|week|month|year|min|h|d|mile|yard|pound|ounce|gallon|"
+    r"(?:kilo|centi|milli|micro)?(?:gram|met(?:er|re)|lit(?:er|re)))s?\b|"
+    r"(?:foot|feet|inch(?:es)?)\b|[ap]\.?m\.?(?!\w))"
 )
 _NEGATIONS = "no not none never neither nor without unless except cannot nothing nobody nowhere"
 _COMPARATORS = (
@@ -23,17 +25,28 @@ _NUMBER_WORDS = (
     "one two three four five six seven eight nine ten eleven twelve twenty thirty forty fifty "
     "sixty hundred thousand half quarter twice once dozen"
 )
-_LATEX = r"\$\$.+?\$\$|\$(?=\S)[^$\n]+?(?<=\S)\$|\\\(.+?\\\)|\\\[.+?\\\]|\\[a-zA-Z]+(?:\{[^{}]*\})*"
+_DATE_WORDS = (
+    "january february march april may june july august september october november december "
+    "monday tuesday wednesday thursday friday saturday sunday"
+)
+# A bracket that opens anew ends the search for the first one's end: time stays linear.
+_LATEX = (
+    r"\$\$.+?\$\$|\$(?=\S)[^$\n]+?(?<=\S)\$|\\\((?:(?!\\\().)+?\\\)|"
+    r"\\\[(?:(?!\\\[).)+?\\\]|\\[a-zA-Z]+(?:\{[^{}]*\})*"
+)
 _PATTERNS = (
     r"```.*?```|`[^`\n]+`",  # code
     _LATEX,
-    r"https?://\S+|www\.\S+|\b[\w.+-]+@[\w-]+\.[\w.]+",
-    r"\{\{.*?\}\}",
-    rf"(?<!\w)[-+]?(?:\d[\d.,:/]*\d|\d)(?:(?:st|nd|rd|th)\b|\s?{_UNIT})?",
-    r"\b[A-Za-z]*\d\w*",
-    r"^\s*\(?[A-Da-d][.):](?=\s)|\([A-Da-d]\)",  # option labels
+    r"https?://\S+|www\.\S+|(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.]+",
+    r"\{\{(?:(?!\{\{).)*?\}\}",
+    rf"(?<!\w)[-+]?(?:\d[\d.,:/\-\u2013]*\d|\d)(?:(?:st|nd|rd|th)\b|\s?{_UNIT})?",
+    r"\b\w*\d\w*",
+    r"^[^\S\n]*\(?[A-Da-d][.):](?=\s)|\([A-Da-d]\)",  # option labels
     r"\b\w+n['’]t\b",
-    *(rf"\b(?:{words.replace(' ', '|')})\b" for words in (_NEGATIONS, _COMPARATORS, _NUMBER_WORDS)),
+    *(
+        rf"\b(?:{words.replace(' ', '|')})\b"
+        for words in (_NEGATIONS, _COMPARATORS, _NUMBER_WORDS, _DATE_WORDS)
+    ),
 )
 _PROTECTED = re.compile("|".join(f"(?:{p})" for p in _PATTERNS), re.I | re.M | re.S)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
@@ -42,7 +55,7 @@ _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 def protected_spans(text: str, literals: tuple[str, ...] = ()) -> tuple[Span, ...]:
     """Sorted, disjoint spans of ``text`` that no perturber may touch.
 
-    Numbers with their units, times, negations, comparators, quantifiers, code, LaTeX, URLs,
+    Numbers with their units, times, dates, negations, comparators, quantifiers, code, LaTeX, URLs,
     option labels, and every occurrence of the given literals.
     """
     own = [span for literal in literals for span in _occurrences(text, literal)]

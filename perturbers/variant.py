@@ -62,9 +62,9 @@ class Variant:
         parameters = data.get("parameters", {})
         if not isinstance(perturber, str):
             raise DataError(f"{where}: a variant names its perturber, got {perturber!r}")
-        if severity is not None and (not isinstance(severity, int) or not 1 <= severity <= 5):
+        if severity is not None and (type(severity) is not int or not 1 <= severity <= 5):
             raise DataError(f"{where}: severity of {perturber} must be 1 to 5, got {severity!r}")
-        if not isinstance(seed, int):
+        if type(seed) is not int:
             raise DataError(f"{where}: seed of {perturber} must be a whole number, got {seed!r}")
         if not isinstance(parameters, Mapping):
             raise DataError(f"{where}: parameters of {perturber} must be a mapping")

@@ -15,8 +15,17 @@ from oodrop.reports.reader import RunFile, read_runs
 from oodrop.reports.statistics import analyse
 from oodrop.reports.statistics.headline import Choice
 
-_SECRET = re.compile(r"(?i)\b(api_?key|token|password|secret|authorization)=[^,]*")
-_ABSOLUTE_PATH = re.compile(r"(?:[A-Za-z]:)?[/\\](?:[^,/\\]+[/\\])+([^,/\\]*)")
+# A name that ends in one of these and what follows it, quoted or not, up to the next argument.
+# Arguments like `add_bos_token=True` only tell how text is tokenized.
+_SECRET = re.compile(
+    r"(?i)(?<![\w-])([\w-]*(?:(?:api|access|private)[_-]?key|(?<!bos_)(?<!eos_)(?<!end_)token"
+    r"|passw(?:or)?d|secret|authorization|credentials?)[\"']?\s*[=:]\s*)[^,&]*"
+)
+_LOGIN = re.compile(r"(://)[^/@,\s]*@")
+# A folder where a value begins: of `/home/me/alpha` only `alpha` is shown, `org/alpha` stays.
+_FOLDER = re.compile(
+    r"(?<![^=\"'\s,\[({])(?:file://|~|[A-Za-z]:)?[/\\]+(?:[^,/\\]+[/\\]+)*([^,/\\]+)[/\\]*(?=[,\"']|$)"
+)
 
 
 def build_report(
@@ -62,7 +71,7 @@ def build_report(
 
 def redact(arguments: str) -> str:
     """Model arguments without secrets and without folders of the machine."""
-    return _ABSOLUTE_PATH.sub(r"\1", _SECRET.sub(r"\1=***", arguments))
+    return _FOLDER.sub(r"\1", _LOGIN.sub(r"\1***@", _SECRET.sub(r"\1***", arguments)))
 
 
 def _counts(counts: Mapping[str, int]) -> OutcomeCounts:
@@ -91,23 +100,32 @@ def _notes(runs: Sequence[RunFile], groups: Sequence[Group]) -> Iterator[str]:
         yield from _identical_replies(group)
         yield from group.left_out
     for task in dict.fromkeys(g.paired.task for g in groups):
-        sizes = [len(g.paired.item_ids) for g in groups if g.paired.task == task]
-        if len(sizes) > 1:
-            listed = " and ".join(str(size) for size in sizes)
-            yield (
-                f"{task} was run on different sets of items ({listed}); "
-                "checkpoints are compared within one set only"
-            )
+        yield from _apart(task, [g for g in groups if g.paired.task == task])
     foreign = sorted({name for run in runs for name in run.foreign_tasks})
     if foreign:
         yield f"results of other tasks were not read: {', '.join(foreign[:5])}"
 
 
+def _apart(task: str, groups: Sequence[Group]) -> Iterator[str]:
+    """What keeps the groups of one task apart."""
+    items = dict.fromkeys(frozenset(g.paired.item_ids) for g in groups)
+    shots = dict.fromkeys(c[CANONICAL].num_fewshot for g in groups for c in g.samples.values())
+    for what, found, one in (
+        ("on different sets of items", [len(i) for i in items], "set"),
+        ("with different numbers of few-shot examples", list(shots), "number"),
+    ):
+        if len(found) > 1:
+            listed = " and ".join(map(str, found))
+            yield (
+                f"{task} was run {what} ({listed}); checkpoints are compared within one {one} only"
+            )
+
+
 def _identical_replies(group: Group) -> Iterator[str]:
     """Two checkpoints with the same replies throughout may have shared an answer cache."""
     seen: dict[tuple[str, ...], str] = {}
+    slugs = (CANONICAL, *(variant.slug for variant in group.paired.variants))
     for checkpoint, variants in group.samples.items():
-        slugs = sorted(slug for slug in variants if slug == CANONICAL or variants[slug].rows)
         key = tuple(variants[slug].replies_sha256 for slug in slugs)
         if key in seen:
             yield (

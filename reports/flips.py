@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import math
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ from typing import Any
 
 from oodrop.reports.model import MAX_FLIPS, Flip
 from oodrop.reports.pairing import CANONICAL, Group
-from oodrop.reports.reader import CONTROLS_SCORED, Samples, iterate_samples
+from oodrop.reports.reader import Samples, iterate_samples
 
 
 @dataclass(frozen=True, slots=True, order=True)
@@ -24,17 +25,17 @@ class _Place:
 def find_flips(group: Group, seed: int) -> tuple[tuple[Flip, ...], Mapping[str, int]]:
     """A seeded sample of at most `MAX_FLIPS` flips, and how many there are per checkpoint.
 
-    The sample takes the smallest hashes of (seed, place), so it depends neither on the order of
-    the files nor on how many checkpoints are read. Controls are left out: they have no flips to
-    explain, only noise.
+    The sample takes the smallest hashes of (seed, place), so it does not depend on the order of
+    the files, and another checkpoint only makes room for itself. Controls are left out: what moves
+    there is noise, or moves because its gold answer did.
     """
     task = group.paired.task
+    slugs = [variant.slug for variant in group.paired.variants if variant.family != "control"]
     places = [
         _Place(_rank(seed, task, checkpoint, slug, item_id), checkpoint, slug, item_id)
         for checkpoint, variants in group.samples.items()
-        for slug, samples in variants.items()
-        if slug != CANONICAL and samples.perturber not in CONTROLS_SCORED
-        for item_id in _moved(variants[CANONICAL], samples)
+        for slug in slugs
+        for item_id in _moved(variants[CANONICAL], variants[slug])
     ]
     totals = {c: sum(p.checkpoint == c for p in places) for c in group.paired.checkpoints}
     chosen = sorted(places)[:MAX_FLIPS]
@@ -58,16 +59,16 @@ def _rank(seed: int, *place: str) -> str:
 
 def _texts(group: Group, chosen: Iterable[_Place]) -> dict[tuple[Path, str], tuple[str, str]]:
     """Prompt and reply by file and item, each file read once and only where it is needed."""
-    wanted: dict[Path, set[str]] = {}
+    wanted: dict[Path, tuple[str, set[str]]] = {}
     for place in chosen:
-        variants = group.samples[place.checkpoint]
         for slug in (CANONICAL, place.variant):
-            wanted.setdefault(variants[slug].path, set()).add(place.item_id)
+            samples = group.samples[place.checkpoint][slug]
+            wanted.setdefault(samples.path, (samples.filter, set()))[1].add(place.item_id)
     found = {}
-    for path, items in wanted.items():
+    for path, (name, items) in wanted.items():
         for _, sample in iterate_samples(path):
             item_id = sample["doc"]["oodrop"]["item_id"]
-            if item_id in items:
+            if item_id in items and sample.get("filter", name) == name:
                 found[path, item_id] = (prompt_of(sample), reply_of(sample))
     return found
 
@@ -93,19 +94,26 @@ def _flip(group: Group, place: _Place, texts: Mapping[tuple[Path, str], tuple[st
 def prompt_of(sample: Mapping[str, Any]) -> str:
     """The context of the first request; API chat models log it as a one-element list."""
     context = _first_argument(sample, 0, "arg_0")
-    return str(context[0]) if isinstance(context, list) and context else str(context)
+    return _text(context[0] if isinstance(context, list) and context else context)
 
 
 def reply_of(sample: Mapping[str, Any]) -> str:
     """What was generated, or the option with the highest log-likelihood and all of them."""
-    replies = sample.get("filtered_resps") or [""]
-    if not all(isinstance(r, list) and len(r) == 2 for r in replies):
-        return str(replies[0])
-    values = [_number(r[0]) for r in replies]
+    replies = sample.get("filtered_resps")
+    if not isinstance(replies, list) or not replies:
+        return _text(replies or "")
+    if not all(_is_choice(reply) for reply in replies):
+        return _text(replies[0])
+    values = [_number(reply[0]) for reply in replies]
     best = max(range(len(values)), key=lambda k: values[k])
-    options = [str(_first_argument(sample, k, "arg_1")).strip() for k in range(len(values))]
+    options = [_text(_first_argument(sample, k, "arg_1")).strip() for k in range(len(values))]
     listed = ", ".join(f"{o} {v:.2f}" for o, v in zip(options, values, strict=True))
     return f"{options[best]}\n(log-likelihoods: {listed})"
+
+
+def _is_choice(reply: object) -> bool:
+    """Whether it is a log-likelihood and whether greedy decoding gives it, as lm-eval logs them."""
+    return isinstance(reply, list) and len(reply) == 2 and _text(reply[1]) in ("True", "False")
 
 
 def _first_argument(sample: Mapping[str, Any], request: int, name: str) -> Any:
@@ -116,8 +124,16 @@ def _first_argument(sample: Mapping[str, Any], request: int, name: str) -> Any:
     return request_arguments.get(name, "") if isinstance(request_arguments, dict) else ""
 
 
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except RecursionError:
+        return f"(a {type(value).__name__}, nested too deeply to be shown)"
+
+
 def _number(text: object) -> float:
     try:
-        return float(str(text))
+        number = float(_text(text))
     except ValueError:
         return float("-inf")
+    return float("-inf") if math.isnan(number) else number

@@ -5,16 +5,84 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from oodrop import DataError, NotComparableError
-from oodrop.reports.reader import CONTROLS_SCORED, Row, RunFile, Samples
 from oodrop.reports.statistics import PairedScores, VariantInfo
 
 CANONICAL = "canonical"
-_WEAKEST_FIRST = ("assumed", "reviewed", "checked", "proved")
+CONTROLS_SCORED = ("control.identity", "control.rerun")
+WEAKEST_FIRST = ("assumed", "reviewed", "checked", "proved")
+# Model, prompt wrapping and sampling are the checkpoint's own; these belong to the task.
+_SAME_FOR_ALL_CHECKPOINTS = (
+    "task_version", "metric", "filter", "chance", "output_type", "fewshot_seed",
+)  # fmt: skip
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One document of one variant.
+
+    Attributes:
+        outcome: what the perturber did.
+        evidence: level of evidence of its certificate, None where nothing was changed.
+        score: value of the primary metric, None where the document is not scored.
+        cluster_id: the source that it shares with others.
+        canonical_sha256: hash of the item before the edits.
+        doc_hash: lm-eval's hash of the document as it was sent.
+        gold: text of the right answer.
+    """
+
+    outcome: str
+    evidence: str | None
+    score: float | None
+    cluster_id: str
+    canonical_sha256: str
+    doc_hash: str
+    gold: str
+
+    @property
+    def counts(self) -> bool:
+        """Whether the row takes part in its variant's drop."""
+        return self.score is not None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One variant of one task, as one checkpoint answered it."""
+
+    path: Path
+    task: str
+    variant: str
+    perturber: str
+    family: str
+    severity: int | None
+    metric: str
+    filter: str
+    chance: float
+    num_fewshot: int
+    settings: Mapping[str, str]
+    rows: Mapping[str, Row]
+    replies_sha256: str
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """One results file and its samples."""
+
+    path: Path
+    checkpoint_key: str
+    checkpoint_name: str
+    model: str
+    model_args: str
+    chat_template: bool
+    lm_eval_version: str
+    date: float
+    samples: tuple[Samples, ...]
+    foreign_tasks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -49,25 +117,29 @@ def name_checkpoints(runs: Sequence[RunFile]) -> dict[str, str]:
 def pair(runs: Sequence[RunFile]) -> list[Group]:
     """Groups of comparable results, in the order in which tasks and item sets first appear.
 
-    Where a checkpoint ran a variant twice, the newer one counts.
+    Where a checkpoint ran a variant twice under the same settings, the newer one counts.
 
     Raises:
-        DataError: when a variant has no canonical run beside it, or misses items.
-        NotComparableError: when a variant ran under other settings than its canonical run, or two
-            checkpoints were sent different documents for the same item.
+        DataError: when a variant has no canonical run beside it.
+        NotComparableError: when a variant misses items, when it ran under other settings than its
+            canonical run or than before, or when two checkpoints were given another edition of the
+            task or other documents for the same item.
     """
     names = name_checkpoints(runs)
     by_task: dict[tuple[str, str], dict[str, Samples]] = {}
     for run in runs:
+        checkpoint = names[run.checkpoint_key]
         for samples in run.samples:
-            by_task.setdefault((samples.task, names[run.checkpoint_key]), {})[samples.variant] = (
-                samples
-            )
+            variants = by_task.setdefault((samples.task, checkpoint), {})
+            if older := variants.get(samples.variant):
+                _check_settings(checkpoint, older, samples, "an earlier run of it")
+            variants[samples.variant] = samples
     groups: dict[tuple[Any, ...], dict[str, dict[str, Samples]]] = {}
     for (task, checkpoint), variants in by_task.items():
         canonical = _canonical(task, checkpoint, variants)
         for samples in variants.values():
-            _check_settings(checkpoint, canonical, samples)
+            _check_settings(checkpoint, canonical, samples, "its canonical run")
+            _check_items(checkpoint, canonical, samples)
         key = (task, canonical.num_fewshot, frozenset(canonical.rows))
         groups.setdefault(key, {})[checkpoint] = variants
     return [_group(task, members) for (task, _, _), members in groups.items()]
@@ -83,13 +155,21 @@ def _canonical(task: str, checkpoint: str, variants: Mapping[str, Samples]) -> S
     return variants[CANONICAL]
 
 
-def _check_settings(checkpoint: str, canonical: Samples, samples: Samples) -> None:
-    for key, value in canonical.settings.items():
+def _check_settings(checkpoint: str, other: Samples, samples: Samples, what: str) -> None:
+    for key, value in other.settings.items():
         if samples.settings[key] != value:
-            raise NotComparableError(
-                f"checkpoint {checkpoint}, task {samples.task}: {samples.variant} ran with {key} "
-                f"{samples.settings[key]!r:.60}, its canonical run with {value!r:.60}"
+            ran, before = (
+                ("other model_args", "")  # they may hold secrets
+                if key == "model_args"
+                else (f"{key} {samples.settings[key]!r:.60}", f" with {value!r:.60}")
             )
+            raise NotComparableError(
+                f"checkpoint {checkpoint}, task {samples.task}: {samples.variant} ran with {ran}, "
+                f"{what}{before}"
+            )
+
+
+def _check_items(checkpoint: str, canonical: Samples, samples: Samples) -> None:
     if set(samples.rows) != set(canonical.rows):
         missing = sorted(set(canonical.rows) ^ set(samples.rows))
         raise NotComparableError(
@@ -119,6 +199,7 @@ def _group(task: str, members: Mapping[str, Mapping[str, Samples]]) -> Group:
     first = members[checkpoints[0]]
     items = tuple(first[CANONICAL].rows)
     for checkpoint in checkpoints[1:]:
+        _check_same_task(checkpoints[0], first, checkpoint, members[checkpoint])
         for slug in (CANONICAL, *everywhere):
             _check_same_documents(
                 checkpoints[0], first[slug], checkpoint, members[checkpoint][slug]
@@ -143,6 +224,18 @@ def _group(task: str, members: Mapping[str, Mapping[str, Samples]]) -> Group:
     )
     outcomes = {slug: Counter(r.outcome for r in first[slug].rows.values()) for slug in everywhere}
     return Group(paired, members, outcomes, tuple(left_out))
+
+
+def _check_same_task(
+    a: str, left: Mapping[str, Samples], b: str, right: Mapping[str, Samples]
+) -> None:
+    ours, theirs = left[CANONICAL], right[CANONICAL]
+    for key in _SAME_FOR_ALL_CHECKPOINTS:
+        if ours.settings[key] != theirs.settings[key]:
+            raise NotComparableError(
+                f"checkpoints {a} and {b} ran task {ours.task} with another {key}: "
+                f"{ours.settings[key]!r:.60} and {theirs.settings[key]!r:.60}"
+            )
 
 
 def _check_same_documents(a: str, left: Samples, b: str, right: Samples) -> None:
@@ -173,4 +266,4 @@ def _weakest(rows: Iterable[Row], perturber: str) -> str:
     levels = {row.evidence for row in rows if row.evidence}
     # A control that edits nothing proves itself; a variant that changed nothing claims nothing.
     nothing = "proved" if perturber in CONTROLS_SCORED else "assumed"
-    return next((level for level in _WEAKEST_FIRST if level in levels), nothing)
+    return next((level for level in WEAKEST_FIRST if level in levels), nothing)

@@ -8,82 +8,27 @@ from __future__ import annotations
 
 import hashlib
 import json
-import math
+import marshal
+import re
+import sys
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import orjson
 
 from oodrop import DataError
+from oodrop.reports.pairing import CONTROLS_SCORED, WEAKEST_FIRST, Row, RunFile, Samples
+
+__all__ = ["CONTROLS_SCORED", "Row", "RunFile", "Samples", "iterate_samples", "read_runs"]
 
 CHECKPOINT_FILE = "oodrop_checkpoint.json"
 PREFIX = "oodrop__"
-CONTROLS_SCORED = ("control.identity", "control.rerun")
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One document of one variant.
-
-    Attributes:
-        outcome: what the perturber did.
-        evidence: level of evidence of its certificate, None where nothing was changed.
-        score: value of the primary metric, None where the document is not scored.
-        cluster_id: the source that it shares with others.
-        canonical_sha256: hash of the item before the edits.
-        doc_hash: lm-eval's hash of the document as it was sent.
-        gold: text of the right answer.
-    """
-
-    outcome: str
-    evidence: str | None
-    score: float | None
-    cluster_id: str
-    canonical_sha256: str
-    doc_hash: str
-    gold: str
-
-    @property
-    def counts(self) -> bool:
-        """Whether the row takes part in its variant's drop."""
-        return self.score is not None
-
-
-@dataclass(frozen=True)
-class Samples:
-    """One variant of one task, as one checkpoint answered it."""
-
-    path: Path
-    task: str
-    variant: str
-    perturber: str
-    family: str
-    severity: int | None
-    metric: str
-    filter: str
-    chance: float
-    num_fewshot: int
-    settings: Mapping[str, Any]
-    rows: Mapping[str, Row]
-    replies_sha256: str
-
-
-@dataclass(frozen=True)
-class RunFile:
-    """One results file and its samples."""
-
-    path: Path
-    checkpoint_key: str
-    checkpoint_name: str
-    model: str
-    model_args: str
-    chat_template: bool
-    lm_eval_version: str
-    date: float
-    samples: tuple[Samples, ...]
-    foreign_tasks: tuple[str, ...]
+OUTCOMES = ("changed", "unchanged", "not_applicable", "refused")
+# Part of a file name too: no separators, no control characters.
+_TASK_NAME = re.compile(re.escape(PREFIX) + r"[\w.+-]{1,200}")
+_SAME_IN_ALL_ROWS = ("task", "variant", "perturber", "family", "severity")
+_TEXT_FIELDS = ("item_id", "cluster_id", *_SAME_IN_ALL_ROWS[:4], "outcome", "canonical_sha256")
 
 
 def read_runs(folders: list[Path]) -> list[RunFile]:
@@ -132,7 +77,7 @@ def _object(text: bytes, where: str) -> dict[str, Any]:
         data = orjson.loads(text)
     except orjson.JSONDecodeError:
         try:  # NaN, Infinity and lone surrogates: Python writes them, strict JSON has none
-            data = json.loads(text)
+            data = json.loads(text, parse_int=_integer)
         except (ValueError, RecursionError) as error:
             raise DataError(f"{where}: not JSON ({type(error).__name__}: {error!s:.80})") from None
     if not isinstance(data, dict):
@@ -140,139 +85,114 @@ def _object(text: bytes, where: str) -> dict[str, Any]:
     return data
 
 
+def _integer(digits: str) -> int | float:
+    return int(digits) if len(digits) < 4_300 else float(digits)  # Python refuses longer ones
+
+
+def _shown(value: object) -> str:
+    """A value for a message: short, and never a walk through what may be nested deeply."""
+    return type(value).__name__ if isinstance(value, (dict, list)) else repr(value)[:60]
+
+
+def _text(value: object, where: object) -> str:
+    """A setting as text: it can be compared, hashed and shown, whatever it was."""
+    try:
+        return value if isinstance(value, str) else json.dumps(value, sort_keys=True)
+    except RecursionError:
+        raise DataError(f"{where}: a setting is nested too deeply") from None
+
+
 def _read_run(path: Path) -> RunFile:
     try:
         data = _object(path.read_bytes(), str(path))
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
-    config, tasks = data.get("config"), data.get("configs")
+    config, tasks, date = data.get("config"), data.get("configs"), data.get("date")
     if not isinstance(config, dict) or not isinstance(tasks, dict):
-        raise DataError(
-            f"{path} is not a results file of lm-eval: 'config' or 'configs' is missing"
-        )
+        raise DataError(f"{path} is no results file of lm-eval: config or configs is missing")
+    if not isinstance(date, (int, float)) or not 0 <= date < 253_402_300_800:
+        raise DataError(f"{path}: 'date' must be seconds since 1970, got {_shown(date)}")
     ours = [name for name in tasks if name.startswith(PREFIX)]
-    key, name = _identity(path, config)
+    model, args = _text(config.get("model"), path), _arguments(config.get("model_args"), path)
+    key, name = _marked(path) or _named(model, args)
     return RunFile(
         path=path,
         checkpoint_key=key,
         checkpoint_name=name,
-        model=str(config.get("model")),
-        model_args=_arguments(config.get("model_args")),
+        model=model,
+        model_args=args,
         chat_template=bool(data.get("chat_template_sha") or data.get("chat_template")),
-        lm_eval_version=str(data.get("lm_eval_version", "unknown")),
-        date=float(data["date"]) if isinstance(data.get("date"), (int, float)) else 0.0,
+        lm_eval_version=_text(data.get("lm_eval_version", "unknown"), path),
+        date=float(date),
         samples=tuple(_read_samples(path, data, name) for name in ours),
         foreign_tasks=tuple(name for name in tasks if name not in ours),
     )
 
 
-def _identity(path: Path, config: Mapping[str, Any]) -> tuple[str, str]:
-    """Key and name of the checkpoint: from oodrop's own file above, else from the arguments."""
+def _marked(path: Path) -> tuple[str, str] | None:
+    """Key and name of the checkpoint from oodrop's own file in one of the folders above."""
     for folder in list(path.parents)[:4]:
         marker = folder / CHECKPOINT_FILE
-        if marker.exists():
+        if not marker.exists():
+            continue
+        try:
             content = _object(marker.read_bytes(), str(marker))
-            return str(content.get("fingerprint")), str(content.get("name"))
-    model, args = str(config.get("model")), _arguments(config.get("model_args"))
+        except OSError as error:
+            raise DataError(f"{marker} cannot be read: {error.strerror}") from None
+        key, name = content.get("fingerprint"), content.get("name")
+        if not isinstance(key, str) or not isinstance(name, str) or not key or not name:
+            raise DataError(f"{marker}: 'fingerprint' and 'name' must both be text")
+        return key, name
+    return None
+
+
+def _named(model: str, args: str) -> tuple[str, str]:
+    """Key and name of the checkpoint from its arguments; of a path the last part alone."""
     parts = dict(part.partition("=")[::2] for part in args.split(",") if "=" in part)
-    named = [
-        parts[k].rstrip("/").rpartition("/")[2]
-        for k in ("pretrained", "peft", "model")
-        if k in parts
-    ]
+    paths = (parts.get(k, "").rstrip("/\\") for k in ("pretrained", "peft", "model"))
+    named = [re.split(r"[/\\]", path)[-1] for path in paths if path]
     return f"{model}|{args}", "+".join(named) or model
 
 
-def _arguments(args: object) -> str:
-    if isinstance(args, dict):
-        return ",".join(f"{k}={v}" for k, v in args.items())
-    return str(args or "")
+def _arguments(args: object, path: Path) -> str:
+    if not isinstance(args, dict):
+        return _text(args or "", path)
+    return ",".join(f"{k}={v if isinstance(v, bool) else _text(v, path)}" for k, v in args.items())
 
 
-def _read_samples(results: Path, data: Mapping[str, Any], task: str) -> Samples:
-    stamp = results.stem.removeprefix("results_")
-    path = results.with_name(f"samples_{task}_{stamp}.jsonl")
-    if not path.exists():
-        raise DataError(f"{results} lists {task} but {path.name} is missing; use --log_samples")
-    declared = (data["configs"][task].get("metadata") or {}).get("oodrop")
-    if not isinstance(declared, dict) or not {"metric", "filter", "chance"} <= set(declared):
-        raise DataError(f"{results}: the configuration of {task} has no complete metadata.oodrop")
-    metric, wanted_filter = str(declared["metric"]), str(declared["filter"])
-    rows: dict[str, Row] = {}
-    first: dict[str, Any] | None = None
-    replies = hashlib.sha256()
-    for number, sample in iterate_samples(path):
-        where = f"{path}, line {number}"
-        if sample.get("filter", wanted_filter) != wanted_filter:
-            continue
-        record = _record(sample, where)
-        item_id = record["item_id"]
-        if item_id in rows:
-            raise DataError(f"{where}: the item {item_id!r} stands twice in this file")
-        rows[item_id] = _row(sample, record, metric, where)
-        replies.update(orjson.dumps(sample.get("resps"), default=str))
-        first = first or record
-    if first is None:
-        raise DataError(f"{path} has no row with the filter {wanted_filter!r}")
-    return Samples(
-        path=path,
-        task=str(first["task"]),
-        variant=str(first["variant"]),
-        perturber=str(first["perturber"]),
-        family=str(first["family"]),
-        severity=first["severity"],
-        metric=metric,
-        filter=wanted_filter,
-        chance=float(declared["chance"]),
-        num_fewshot=int((data.get("n-shot") or {}).get(task) or 0),
-        settings=_settings(data, task),
-        rows=rows,
-        replies_sha256=replies.hexdigest(),
-    )
+def _declared(path: Path, data: Mapping[str, Any], task: str) -> tuple[str, str, float]:
+    """Metric, filter and chance from the task's ``metadata.oodrop``."""
+    found: Any = data["configs"][task]
+    for key in ("metadata", "oodrop"):
+        found = found.get(key) if isinstance(found, dict) else None
+    if not isinstance(found, dict) or not {"metric", "filter", "chance"} <= set(found):
+        raise DataError(f"{path}: the configuration of {task} has no complete metadata.oodrop")
+    metric, name, chance = found["metric"], found["filter"], found["chance"]
+    if not isinstance(metric, str) or not isinstance(name, str):
+        raise DataError(f"{path}: metric and filter of {task} must be text")
+    if type(chance) not in (int, float) or not 0 <= chance < 1:
+        raise DataError(f"{path}: chance of {task} must be in [0, 1), got {_shown(chance)}")
+    return metric, name, float(chance)
 
 
-_RECORD_FIELDS = (
-    "item_id", "cluster_id", "task", "variant", "perturber", "family", "severity", "outcome",
-    "evidence", "canonical_sha256",
-)  # fmt: skip
+def _of_task(path: Path, data: Mapping[str, Any], table: str, task: str) -> Any:
+    found = data.get(table)
+    if found is not None and not isinstance(found, dict):
+        raise DataError(f"{path}: {table!r} must be an object, got {_shown(found)}")
+    value = found.get(task) if found else None
+    if table == "n-shot" and type(value) not in (int, type(None)):
+        raise DataError(f"{path}: 'n-shot' of {task} must be a whole number, got {_shown(value)}")
+    return value
 
 
-def _record(sample: Mapping[str, Any], where: str) -> dict[str, Any]:
-    doc = sample.get("doc")
-    record = doc.get("oodrop") if isinstance(doc, dict) else None
-    if not isinstance(record, dict):
-        raise DataError(f"{where}: the document carries no 'oodrop' record")
-    missing = [name for name in _RECORD_FIELDS if name not in record]
-    if missing:
-        raise DataError(f"{where}: the 'oodrop' record lacks {missing[0]!r}")
-    return record
-
-
-def _row(sample: Mapping[str, Any], record: Mapping[str, Any], metric: str, where: str) -> Row:
-    scored = record["outcome"] in ("canonical", "changed") or record["perturber"] in CONTROLS_SCORED
-    score = sample.get(metric)
-    if scored and (isinstance(score, (str, list, dict)) or score is None):
-        raise DataError(f"{where}: the metric {metric!r} must be a number, got {score!r:.40}")
-    if scored and not math.isfinite(float(score)):  # type: ignore[arg-type]  # checked above
-        raise DataError(f"{where}: the metric {metric!r} is {score}")
-    return Row(
-        outcome=str(record["outcome"]),
-        evidence=record["evidence"],
-        score=float(score) if scored else None,  # type: ignore[arg-type]  # checked above
-        cluster_id=str(record["cluster_id"]),
-        canonical_sha256=str(record["canonical_sha256"]),
-        doc_hash=str(sample.get("doc_hash")),
-        gold=str(record.get("gold", sample.get("target"))),
-    )
-
-
-def _settings(data: Mapping[str, Any], task: str) -> dict[str, Any]:
-    """What a canonical run and its variants must share."""
+def _settings(path: Path, data: Mapping[str, Any], task: str) -> dict[str, str]:
+    """What a canonical run and its variants must share, as text."""
     config, own = data["config"], data["configs"][task]
-    return {
+    metric, name, chance = _declared(path, data, task)
+    found = {
         "model": config.get("model"),
-        "model_args": _arguments(config.get("model_args")),
-        "num_fewshot": (data.get("n-shot") or {}).get(task),
+        "model_args": _arguments(config.get("model_args"), path),
+        "num_fewshot": _of_task(path, data, "n-shot", task) or 0,
         "chat_template": data.get("chat_template_sha"),
         "system_instruction": data.get("system_instruction_sha"),
         "fewshot_as_multiturn": data.get("fewshot_as_multiturn"),
@@ -282,5 +202,97 @@ def _settings(data: Mapping[str, Any], task: str) -> dict[str, Any]:
         "output_type": own.get("output_type"),
         "generation_kwargs": own.get("generation_kwargs"),
         "repeats": own.get("repeats"),
-        "task_version": (data.get("versions") or {}).get(task),
+        "task_version": _of_task(path, data, "versions", task),
+        "metric": metric,
+        "filter": name,
+        "chance": chance,
     }
+    return {key: _text(value, path) for key, value in found.items()}
+
+
+def _read_samples(results: Path, data: Mapping[str, Any], task: str) -> Samples:
+    if not _TASK_NAME.fullmatch(task):
+        raise DataError(f"{results}: {_shown(task)} is not the name of a task")
+    path = results.with_name(f"samples_{task}_{results.stem.removeprefix('results_')}.jsonl")
+    if not path.exists():
+        raise DataError(f"{results} lists {task} but {path.name} is missing; use --log_samples")
+    metric, wanted_filter, chance = _declared(results, data, task)
+    rows: dict[str, Row] = {}
+    first: dict[str, Any] = {}
+    replies = 0
+    for number, sample in iterate_samples(path):
+        where = f"{path}, line {number}"
+        if sample.get("filter", wanted_filter) != wanted_filter:
+            continue
+        record = _record(sample, where)
+        first = first or record
+        for field in _SAME_IN_ALL_ROWS:
+            if record[field] != first[field]:
+                raise DataError(f"{where}: {field!r} is not that of the rows before")
+        if record["item_id"] in rows:
+            raise DataError(f"{where}: the item {record['item_id']!r} stands twice in this file")
+        rows[record["item_id"]] = _row(sample, record, metric, where)
+        replies += _reply_code(record["item_id"], sample.get("resps"))
+    if not first:
+        raise DataError(f"{path} has no row with the filter {wanted_filter!r}")
+    held = f"{PREFIX}{first['variant']}__{first['task']}"
+    if held != task:
+        raise DataError(f"{path} holds answers to {_shown(held)}, not to {task}")
+    return Samples(
+        path=path,
+        **{field: first[field] for field in _SAME_IN_ALL_ROWS},
+        metric=metric,
+        filter=wanted_filter,
+        chance=chance,
+        num_fewshot=_of_task(results, data, "n-shot", task) or 0,
+        settings=_settings(results, data, task),
+        rows=rows,
+        replies_sha256=hashlib.sha256(str(replies).encode()).hexdigest(),
+    )
+
+
+def _reply_code(item_id: str, replies: Any) -> int:
+    """A number to sum over items in any order; marshal takes what writers of JSON refuse."""
+    return int.from_bytes(hashlib.sha256(marshal.dumps((item_id, replies), 2)).digest(), "big")
+
+
+def _record(sample: Mapping[str, Any], where: str) -> dict[str, Any]:
+    doc = sample.get("doc")
+    record = doc.get("oodrop") if isinstance(doc, dict) else None
+    if not isinstance(record, dict):
+        raise DataError(f"{where}: the document carries no 'oodrop' record")
+    for name in (*_TEXT_FIELDS, "severity", "evidence"):
+        if name not in record:
+            raise DataError(f"{where}: the 'oodrop' record lacks {name!r}")
+    outcomes = ("canonical",) if record["variant"] == "canonical" else OUTCOMES
+    levels = WEAKEST_FIRST if record["outcome"] == "changed" else (None, *WEAKEST_FIRST)
+    wrong = [name for name in _TEXT_FIELDS if not isinstance(record[name], str)]
+    wrong += ["severity"] * (type(record["severity"]) not in (int, type(None)))
+    wrong += ["outcome"] * (record["outcome"] not in outcomes)
+    wrong += ["evidence"] * (record["evidence"] not in levels)
+    for name in wrong:
+        raise DataError(f"{where}: {name!r} of the 'oodrop' record is {_shown(record[name])}")
+    return record
+
+
+def _row(sample: Mapping[str, Any], record: Mapping[str, Any], metric: str, where: str) -> Row:
+    scored = record["outcome"] in ("canonical", "changed") or record["perturber"] in CONTROLS_SCORED
+    doc_hash, gold = sample.get("doc_hash"), record.get("gold", sample.get("target"))
+    if not isinstance(doc_hash, str):
+        raise DataError(f"{where}: 'doc_hash' must be text, got {_shown(doc_hash)}")
+    return Row(
+        outcome=sys.intern(record["outcome"]),  # the same few words in every row
+        evidence=record["evidence"] and sys.intern(record["evidence"]),
+        score=_score(sample.get(metric), metric, where) if scored else None,
+        cluster_id=sys.intern(record["cluster_id"]),
+        canonical_sha256=record["canonical_sha256"],
+        doc_hash=doc_hash,
+        gold=gold if isinstance(gold, str) else _shown(gold),
+    )
+
+
+def _score(value: object, metric: str, where: str) -> float:
+    # The comparison is false for NaN too, and safe for an integer of any length.
+    if not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
+        raise DataError(f"{where}: metric {metric!r} must be a finite number, got {_shown(value)}")
+    return float(value)

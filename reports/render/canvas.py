@@ -82,7 +82,8 @@ def svg(chart: alt.LayerChart, description: str) -> str:
 
     Runs offline: vl-convert brings its own Vega, fonts and JavaScript engine.
     """
-    drawn = vl_convert.vegalite_to_svg(chart.to_dict(), vl_version="6.4", allowed_base_urls=[])
+    spec = chart.to_dict(validate=False)  # Each mark is checked as it is made, the whole in tests.
+    drawn = vl_convert.vegalite_to_svg(spec, vl_version="6.4", allowed_base_urls=[])
     width, height = (_attribute(drawn, name) for name in ("width", "height"))
     root = (
         f'<svg role="img" aria-label="{html.escape(description)}" width="{width}" '

@@ -43,7 +43,7 @@ COLUMNS = (
     "flags",
 )
 # A cell that begins so is a formula to a spreadsheet, also after spaces and in full width.
-_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20\u2409\u240d\u240a|%]")
+_FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20|%]")
 
 
 def drops_csv(report: Report) -> str:
@@ -59,7 +59,7 @@ def drops_csv(report: Report) -> str:
 def guarded(text: str) -> str:
     """`text` in one line, with a leading apostrophe where a spreadsheet would calculate it."""
     line = one_line(text)
-    return f"'{line}" if _FORMULA.match(line) else line
+    return f"'{line}" if _FORMULA.match(text) else line
 
 
 def _rows(task: TaskReport, label: str) -> Iterator[list[str | int]]:

@@ -98,7 +98,7 @@ def _marked(segments: Iterable[Segment]) -> Iterator[Segment]:
         others = [s.text for s in near if s.op not in ("same", segment.op)]
         text = segment.text
         if not text.strip() or any(o.split() == text.split() for o in others):
-            text = text.replace(" ", "\u2423")
+            text = text.replace(" ", "\u00b7")
         yield replace(segment, text=text.replace("\n", "\u21b5\n").replace("\t", "\u2192\t"))
 
 

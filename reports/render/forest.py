@@ -15,21 +15,25 @@ from .points import changed_words, count, level_words, percent
 from .rows import Row, checkpoint_names, rows
 from .text import shorten
 
-WIDTH = 480
-_LANE, _ROW, _HEADING, _LEFT = 13.0, 36.0, 24.0, 250
+WIDTH = 600
+# Pixels: a checkpoint's lane, the label above a row's lanes, the space below, a group's heading.
+_LANE, _LABEL, _SPACE, _HEADING = 13.0, 18.0, 8.0, 26.0
 
 
 @dataclass(frozen=True)
 class _Place:
-    """A row and the pixels it covers."""
+    """A row and where it begins."""
 
     row: Row
     top: float
-    height: float
 
     def lane(self, k: int) -> float:
-        lanes = len(self.row.drops)
-        return self.top + self.height / 2.0 + (k - (lanes - 1) / 2.0) * _LANE
+        """Middle of the lane of checkpoint `k`."""
+        return self.top + _LABEL + (k + 0.5) * _LANE
+
+    @property
+    def end(self) -> float:
+        return self.lane(len(self.row.drops) - 1) + _LANE / 2.0 + _SPACE
 
 
 def forest(task: TaskReport, label: str) -> alt.LayerChart | None:
@@ -57,25 +61,25 @@ def _layout(found: tuple[Row, ...]) -> tuple[list[_Place], list[Datum], float]:
     places: list[_Place] = []
     headings: list[Datum] = []
     y, group = 0.0, ""
-    each = max(_ROW, _LANE * len(found[0].drops) + 10.0)
     for row in found:
         title = "families" if row.kind == "family" else row.family
         if title != group:
-            headings.append({"text": title.upper(), "y": y + _HEADING / 2.0, "line": y})
+            headings.append({"text": title.upper(), "y": y + _HEADING / 2.0})
             y, group = y + _HEADING, title
-        places.append(_Place(row, y, each))
-        y += each
-    return places, headings, y + 4.0
+        places.append(_Place(row, y))
+        y = places[-1].end
+    return places, headings, y
 
 
 def _domain(task: TaskReport) -> tuple[float, float]:
-    values = [0.0, *(100.0 * f.flip_rate for f in task.analysis.noise_floor if f is not None)]
+    values = [0.0]
+    for floor in task.analysis.noise_floor:
+        values += [floor.flip_rate, -floor.flip_rate] if floor else []
     for drop in task.analysis.drops:
-        values += [100.0 * drop.estimate] if drop.estimate is not None else []
+        values += [drop.estimate] if drop.estimate is not None else []
         for interval in (drop.bootstrap, drop.score):
-            values += [100.0 * interval.low, 100.0 * interval.high] if interval else []
-    low, high = min(values), max(values)
-    low = min(low, -max((-v for v in values), default=0.0))
+            values += [interval.low, interval.high] if interval else []
+    low, high = 100.0 * min(values), 100.0 * max(values)
     pad = max(0.05 * (high - low), 1.0)
     return low - pad, high + pad
 
@@ -85,11 +89,10 @@ def _domain(task: TaskReport) -> tuple[float, float]:
 
 def _bands(task: TaskReport, places: list[_Place], x: alt.Scale, height: float) -> alt.Chart:
     """The noise floor in each checkpoint's lane: as far as a rerun alone could move accuracy."""
-    low, high = _domain(task)
     data = [
         {
-            "x": max(-100.0 * floor.flip_rate, low),
-            "x2": min(100.0 * floor.flip_rate, high),
+            "x": -100.0 * floor.flip_rate,
+            "x2": 100.0 * floor.flip_rate,
             "y": place.lane(k) - _LANE / 2.0,
             "y2": place.lane(k) + _LANE / 2.0,
         }
@@ -207,19 +210,19 @@ def _marks(data: list[Datum], x: Across, height: float) -> alt.Chart:
 
 
 def _row_labels(places: list[_Place], headings: list[Datum], height: float) -> list[alt.Chart]:
-    right = alt.value(-10)
-    names = {"variant": [], "family": []}  # type: dict[str, list[Datum]]
+    """Above each row's lanes its name on the left, what it rests on at the right."""
+    names: dict[str, list[Datum]] = {"variant": [], "family": []}
     sizes = []
     for place in places:
-        middle = place.top + place.height / 2.0
-        drop = place.row.any_drop
-        names[place.row.kind].append({"text": shorten(place.row.label, 38), "y": middle - 7.0})
-        sizes.append({"text": _size_words(drop), "y": middle + 8.0})
+        y = place.top + _LABEL / 2.0
+        names[place.row.kind].append({"text": shorten(place.row.label, 48), "y": y})
+        sizes.append({"text": _size_words(place.row.any_drop), "y": y})
+    left = alt.value(4)
     return [
-        texts(names["variant"], height, align="right", x=right),
-        texts(names["family"], height, align="right", x=right, bold=True),
-        texts(sizes, height, align="right", x=right, size=10, opacity=0.75),
-        texts(headings, height, align="left", x=alt.value(-_LEFT), size=11, bold=True),
+        texts(names["variant"], height, align="left", x=left),
+        texts(names["family"], height, align="left", x=left, bold=True),
+        texts(sizes, height, align="right", x=alt.value(WIDTH - 4), size=11, opacity=0.75),
+        texts(headings, height, align="left", x=alt.value(0), size=11, bold=True, opacity=0.75),
     ]
 
 
@@ -248,10 +251,10 @@ def _heading(task: TaskReport, label: str, height: float) -> list[alt.Chart]:
     )
     about = [{"text": line, "y": top - 30.0 + 15.0 * k} for k, line in enumerate(lines)]
     title = [{"text": f"Drop in points: {shorten(label, 70)}", "y": top - 52.0}]
-    left = alt.value(-_LEFT)
+    left = alt.value(0)
     return [
         texts(title, height, align="left", x=left, size=15, bold=True),
         texts(about, height, align="left", x=left, size=11, opacity=0.75),
-        texts(keys, height, align="left", x=alt.value(-_LEFT + 14)),
-        _marks(marks, alt.value(-_LEFT + 5), height),
+        texts(keys, height, align="left", x=alt.value(14)),
+        _marks(marks, alt.value(5), height),
     ]

@@ -32,7 +32,6 @@ if TYPE_CHECKING:
     from .charts import TaskCharts
 
 _TEMPLATES = Path(__file__).parent / "templates"
-# Two kinds of images would be needed for none of this; `data:` allows a reader to add a favicon.
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'"
@@ -53,11 +52,6 @@ class TaskView:
     forest: Markup | None
     heatmap: Markup | None
     flips: tuple[CheckpointFlips, ...]
-
-    @property
-    def resampled(self) -> bool:
-        """Whether any drop has a bootstrap interval."""
-        return any(d.bootstrap for d in self.task.analysis.drops)
 
 
 def report_html(report: Report, charts: Sequence[TaskCharts] | None = None) -> str:

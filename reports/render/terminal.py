@@ -55,7 +55,7 @@ def _print_task(task: TaskReport, label: str, console: Console) -> None:
     for name, floor in zip(checkpoint_names(task), task.analysis.noise_floor, strict=True):
         _say(console, Text(f"Noise floor, {one_line(name)}: {floor_words(floor)}"))
     for note in flag_notes(task):
-        _say(console, Text(f"{note.flag}: {note.meaning} ({one_line(note.where)})", "yellow"))
+        _say(console, Text(one_line(f"{note.flag}: {note.meaning} ({note.where})"), "yellow"))
 
 
 def _say(console: Console, text: Text) -> None:

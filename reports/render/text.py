@@ -10,21 +10,27 @@ _HIDDEN = re.compile(
     r"\u200b-\u200f\u2028-\u202e\u2060-\u206f\u3164\ud800-\udfff\ufdd0-\ufdef\ufeff\uffa0"
     r"\ufff0-\ufffb\ufffe\uffff\U000e0000-\U000e0fff]"
 )
+_C0 = str.split(
+    "NUL SOH STX ETX EOT ENQ ACK BEL BS TAB LF VT FF CR SO SI "
+    "DLE DC1 DC2 DC3 DC4 NAK SYN ETB CAN EM SUB ESC FS GS RS US"
+)
+_BREAKS = re.compile(r"[\n\t]")
 _SURROGATE = re.compile(r"[\ud800-\udfff]")
 
 
 def visible(text: str) -> str:
     """`text` with controls, bidi marks and other hidden characters shown as symbols.
 
-    C0 controls become their pictures (``\\x1b`` → U+241B), all others their code, as in
-    ``⟨U+202E⟩``. Newlines and tabs stay. The result can always be encoded as UTF-8.
+    C0 controls become their names, as in ``⟨ESC⟩``, all others their codes, as in ``⟨U+202E⟩``:
+    few fonts hold the control pictures. Newlines and tabs stay. The result can always be encoded
+    as UTF-8.
     """
     return _HIDDEN.sub(_symbol, text)
 
 
 def one_line(text: str) -> str:
     """`visible`, with newlines and tabs as symbols too: for names and cells."""
-    return visible(text).replace("\n", "\u240a").replace("\t", "\u2409")
+    return _BREAKS.sub(_symbol, visible(text))
 
 
 def encodable(text: str) -> str:
@@ -57,6 +63,5 @@ def shorten(text: str, limit: int) -> str:
 
 def _symbol(match: re.Match[str]) -> str:
     code = ord(match.group())
-    if code < 0x20:
-        return chr(0x2400 + code)
-    return "\u2421" if code == 0x7F else f"\u27e8U+{code:04X}\u27e9"
+    name = _C0[code] if code < len(_C0) else "DEL" if code == 0x7F else f"U+{code:04X}"
+    return f"\u27e8{name}\u27e9"

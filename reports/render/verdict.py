@@ -72,13 +72,17 @@ def _findings(
 
 
 def _uninformative(accuracy: Accuracy) -> Finding:
-    level = accuracy.interval.level if accuracy.interval else 0.95
+    interval = accuracy.interval
+    bounds = (
+        f"{level_words(interval.level)} {accuracy_span(accuracy)}"
+        if interval
+        else f"no interval from {count(accuracy.clusters, 'cluster')}"
+    )
     return Finding(
         "uninformative",
         "uninformative",
-        f": not above chance (canonical accuracy {percent(accuracy.estimate)}, "
-        f"{level_words(level)} {accuracy_span(accuracy)}, chance {percent(accuracy.chance)}), "
-        "so its drops say nothing",
+        f": not above chance (canonical accuracy {percent(accuracy.estimate)}, {bounds}, "
+        f"chance {percent(accuracy.chance)}), so its drops say nothing",
     )
 
 
@@ -136,29 +140,24 @@ def _unpooled(family: str, k: int, found: tuple[Row, ...]) -> Finding:
         for row in found
         if row.kind == "variant" and row.family == family and (d := row.drops[k]) is not None
     ]
-    moved = [d for d in drops if excludes_zero(d)]
+    noun = "placebos" if family == "control" else f"{family} variants, which enter no family drop"
+    if not any(d.headline for d in drops):
+        return Finding("no verdict", "no verdict", f" under {noun}: no interval")
     if family == "control":
-        return _placebos(moved, len(drops))
-    noun = f"{count(len(drops), f'{family} variant')}, which enter no family drop"
-    lost = [d for d in moved if (d.estimate or 0.0) > 0.0]
+        return _placebos(drops)
+    lost = [d for d in drops if excludes_zero(d) and (d.estimate or 0.0) > 0.0]
+    share = f" under {len(lost)} of {len(drops)} {noun}"
     if not lost:
-        return Finding("no drop shown", "no drop shown", f" under any of {noun}")
+        return Finding("no drop shown", "no drop shown", share)
     worst = max(lost, key=lambda d: d.estimate or 0.0)
-    return Finding(
-        "drop",
-        "loses points",
-        f" under {len(lost)} of {noun}; most under {worst.name} "
-        f"({points(worst.estimate)} points, picked after the fact)",
-    )
+    most = f"; most under {worst.name} ({points(worst.estimate)} points, picked after the fact)"
+    return Finding("drop", "loses points", share + most)
 
 
-def _placebos(moved: list[Drop], placebos: int) -> Finding:
+def _placebos(drops: list[Drop]) -> Finding:
+    moved = [d for d in drops if excludes_zero(d)]
     if not moved:
-        noun = count(placebos, "placebo")
-        return Finding("no drop shown", "no drop shown", f" under {noun} (control), as expected")
+        return Finding("no drop shown", "no drop shown", f" under placebos ({len(drops)})")
     names = ", ".join(f"{d.name} ({points(d.estimate)} points)" for d in moved)
-    return Finding(
-        "placebo moved",
-        "placebo moved",
-        f" ({len(moved)} of {placebos}): {names}; look for a fault before trusting the drops",
-    )
+    rest = f" ({len(moved)} of {len(drops)}): {names}; look for a fault before trusting the drops"
+    return Finding("placebo moved", "placebo moved", rest)

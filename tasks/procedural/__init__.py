@@ -41,13 +41,20 @@ def _to_item(doc: Doc) -> Item:
     procedure = procedures()[doc["process_id"]]
     people = sorted({row["person"] for row in doc["trace"]["events"]})
     steps = [step.name for step in procedure.steps]
+    # Units of a letter or two stand in other words too; with their number they are found anyway.
+    units_in_words = {x.unit for step in procedure.steps for x in step.limits if len(x.unit) > 3}
     return Item(
         item_id=doc["item_id"],
         cluster_id=doc["process_id"],
         segments=texts,
         gold=doc["label"],
         units=units,
-        protected=(*people, *steps, *(name[:1].upper() + name[1:] for name in steps)),
+        protected=(
+            *people,
+            *steps,
+            *(name[:1].upper() + name[1:] for name in steps),
+            *sorted(units_in_words),
+        ),
         rederive=lambda item: _rederive(doc, procedure, item),
     )
 

@@ -151,6 +151,10 @@ def _construct_map(loader: _Loader, node: yaml.MappingNode) -> _Map:
     result, lines = _Map(), {}
     for key_node, value_node in node.value:
         key = loader.construct_object(key_node, deep=True)
+        if not isinstance(key, str):
+            raise yaml.MarkedYAMLError(
+                problem=f"a key must be text, got {key!r}", problem_mark=key_node.start_mark
+            )
         if key in result:
             raise yaml.MarkedYAMLError(
                 problem=f"key {key!r} stands twice", problem_mark=key_node.start_mark
@@ -198,6 +202,10 @@ class _Reader:
                 key, f"{key!r} holds a digit; numbers go into limits or window: {value!r}"
             )
         return value
+
+    def name(self, key: str) -> str | None:
+        """A reference to something else in the file, None where there is none."""
+        return None if self.take(key, None) is None else self.text(key, digits=True)
 
     def slug(self, key: str) -> str:
         value = self.text(key, digits=True)
@@ -250,9 +258,12 @@ class _Reader:
     def decimal(self, key: str) -> Decimal:
         value = self.take(key)
         try:
-            return Decimal(str(value))
+            number = Decimal(str(value))
         except InvalidOperation:
-            raise self.fail(key, f"{key!r} must be a number, got {value!r}") from None
+            number = Decimal("nan")
+        if not number.is_finite():
+            raise self.fail(key, f"{key!r} must be a number, got {value!r}")
+        return number
 
     def done(self) -> None:
         for key in self.data:
@@ -272,6 +283,8 @@ def load_procedure(path: Path) -> Procedure:
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise DataError(f"{path.name}, line {line}: {error.problem}") from None
+    except (OSError, UnicodeDecodeError, yaml.YAMLError) as error:
+        raise DataError(f"{path.name} cannot be read: {error}") from None
     top = _Reader(path, data, "procedure")
     procedure = Procedure(
         id=top.slug("id"),
@@ -334,12 +347,12 @@ def _step(path: Path, data: object) -> Step:
         past=r.phrases("past", 2),
         roles=r.texts("roles", 1),
         requires=r.texts("requires", digits=True),
-        when=r.take("when", None),
-        unless=r.take("unless", None),
+        when=r.name("when"),
+        unless=r.name("unless"),
         limits=tuple(_limit(path, x, name) for x in _list(r, "limits")),
         window=_window(path, r.take("window", None), name),
         records=r.phrases("records"),
-        not_same_person_as=r.take("not_same_person_as", None),
+        not_same_person_as=r.name("not_same_person_as"),
         outcomes=tuple(_outcomes(path, r.take("outcomes", None), name)),
         only_if=_only_if(path, r.take("only_if", None), name),
         gap=cast(int, r.minutes("gap", "30 min")),

@@ -9,8 +9,14 @@ from typing import Any
 from oodrop.tasks.procedural.check import COMPLIANT, NON_COMPLIANT
 
 _LINE = re.compile(r"final\s+answer\s*[:\-]?\s*(.*)", re.I)
-# "compliant" is a substring of "non-compliant": the longer one is matched first.
-_VERDICT = re.compile(r"\b(non[\s\-\u2010-\u2015]?compliant|not\s+compliant|compliant)\b", re.I)
+# "compliant" is a substring of "non-compliant" and of "not fully compliant": the longer ones are
+# matched first. Around the parts stand spaces, hyphens, dashes, a minus sign, emphasis.
+_VERDICT = re.compile(
+    r"\b(non[\s\-\u2010-\u2015\u2212*_]*compliant"
+    r"|(?:not|never|\w+n['\u2019]t)(?:[\s*]+\w+){0,3}[\s*]+compliant"
+    r"|compliant)\b",
+    re.I,
+)
 
 
 def parse_verdict(reply: str) -> str | None:

@@ -184,8 +184,9 @@ def page(report, charts) -> str:
 # Everything that a name or a reply may carry to harm a page, a terminal, a log or a spreadsheet.
 HOSTILE = (
     "=1+1<script>alert(1)</script></style></title></pre></svg><img src=x onerror=alert(2)>"
-    "\"'`|[bold]x[/bold] [a](javascript:alert(3)) {{ 7*7 }}{% x %} https://evil.example www.evil @me "
-    "#1 \x00\x07\x1b[31m\x9b\r\n::error::x\u2028\u2029\u202e\u2066\u200b\ufeff\ud800_x_ $y$ :bug:"
+    "\"'`|[bold]x[/bold] [a](javascript:alert(3)) {{ 7*7 }}{% x %} https://evil.example "
+    "www.evil @me #1 \x00\x07\x1b[31m\x9b\r\n::error::x\u2028\u2029\u202e\u2066\u200b\ufeff\ud800"
+    "_x_ $y$ :bug:"
 )
 
 

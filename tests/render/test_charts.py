@@ -12,10 +12,19 @@ from oodrop.reports.render.heatmap import heatmap
 from oodrop.reports.render.points import points
 
 
-def data(chart, *keys):
+def data(spec, *keys):
     """Rows of all layers that have these keys."""
-    layers = chart.to_dict()["layer"]
+    layers = spec["layer"]
     return [row for layer in layers for row in layer["data"]["values"] if {*keys} <= row.keys()]
+
+
+def plot(task, label="t"):
+    """The spec of the forest plot; Altair holds it to the schema of Vega-Lite."""
+    return forest(task, label).to_dict()
+
+
+def cells(task, label="t"):
+    return heatmap(task, label).to_dict()
 
 
 def texts(svg):
@@ -27,31 +36,45 @@ def task(report):
     return report.tasks[0]
 
 
-def test_forest_draws_both_intervals_of_every_drop(task):
-    spans = {(r["x"], r["x2"]) for r in data(forest(task, "t"), "x", "x2", "colour")}
+@pytest.fixture(scope="module")
+def spec(task):
+    return plot(task)
+
+
+def test_forest_draws_both_intervals_of_every_drop(task, spec):
+    spans = {(r["x"], r["x2"]) for r in data(spec, "x", "x2", "colour")}
     for drop in task.analysis.drops:
         for interval in (drop.bootstrap, drop.score):
             assert not interval or (100 * interval.low, 100 * interval.high) in spans
 
 
-def test_forest_headline_is_the_thick_one(task):
-    layers = forest(task, "t").to_dict()["layer"]
-    thick = [x for x in layers if x["mark"].get("strokeWidth") == 4.0]
+def test_forest_headline_is_the_thick_one(task, spec):
+    thick = [x for x in spec["layer"] if x["mark"].get("strokeWidth") == 4.0]
     spans = {(r["x"], r["x2"]) for r in thick[0]["data"]["values"]}
     assert spans == {(100 * d.headline.low, 100 * d.headline.high) for d in task.analysis.drops}
 
 
-def test_forest_lanes_stay_inside_their_rows(task):
-    chart = forest(task, "t").to_dict()
-    for row in data(forest(task, "t"), "y", "y2"):
-        assert 0.0 <= row["y"] <= row["y2"] <= chart["height"]
-    lanes = [r["y"] for r in data(forest(task, "t"), "shape") if r["y"] > 0]
+def test_forest_lanes_stay_inside_their_rows(task, spec):
+    for row in data(spec, "y", "y2"):
+        assert 0.0 <= row["y"] <= row["y2"] <= spec["height"]
+    lanes = [r["y"] for r in data(spec, "shape") if r["y"] > 0]
     assert len(set(lanes)) == len(lanes) == len(task.analysis.drops)
 
 
-def test_forest_bands_show_each_noise_floor(task):
-    widths = {r["x2"] for r in data(forest(task, "t"), "x2", "y2")}
+def test_forest_bands_show_each_noise_floor(task, spec):
+    widths = {r["x2"] for r in data(spec, "x2", "y2")}
     assert widths == {100 * f.flip_rate for f in task.analysis.noise_floor}
+
+
+def test_forest_axis_holds_everything(task, spec):
+    low, high = next(x for x in spec["layer"] if "x2" in x["encoding"])["encoding"]["x"]["scale"][
+        "domain"
+    ]
+    ends = [
+        v for r in data(spec, "x") if not isinstance(r["x"], str) for v in (r["x"], r.get("x2", 0))
+    ]
+    assert low < min(ends)
+    assert high > max(ends)
 
 
 def test_forest_words(charts):
@@ -68,8 +91,8 @@ def test_heat_map_holds_every_number(task, charts):
         if drop.kind == "variant":
             mark = " *" if drop.headline.excludes(0.0) else ""
             assert f"{points(drop.estimate)}{mark}" in found
-    cells = data(heatmap(task, "t"), "fill")
-    assert len({(c["x"], c["y"]) for c in cells}) == 8 * 4
+    drawn = data(cells(task), "fill", "centre")
+    assert len({(c["x"], c["y"]) for c in drawn}) == 8 * 4
 
 
 def test_charts_are_labelled_and_take_the_colours_of_the_page(charts):
@@ -91,12 +114,12 @@ def test_a_file_of_its_own_follows_dark_mode(charts):
 
 def test_no_interval_is_hollow_and_no_changed_item_is_a_dash(make_task):
     few = make_task(checkpoints=1, clusters=4, most=0)
-    assert {r["fill"] for r in data(forest(few, "t"), "shape") if r["y"] > 0} == {"transparent"}
+    assert {r["fill"] for r in data(plot(few), "shape") if r["y"] > 0} == {"transparent"}
     none = make_task(checkpoints=1, applicable=0.0, most=0)
-    cells = [c for c in data(heatmap(none, "t"), "fill") if c["text"] == "\u2013"]
-    assert {c["fill"] for c in cells} == {"transparent"}
-    assert len(cells) == 7
-    assert "no changed items" in {r.get("text") for r in data(forest(none, "t"), "text")}
+    dashes = [c for c in data(cells(none), "fill") if c["text"] == "\u2013"]
+    assert {c["fill"] for c in dashes} == {"transparent"}
+    assert len({c["centre"] for c in dashes}) == 7
+    assert "no changed items" in {r.get("text") for r in data(plot(none), "text")}
 
 
 def test_nothing_to_draw(make_task, make_report):
@@ -108,16 +131,16 @@ def test_nothing_to_draw(make_task, make_report):
 def test_no_noise_floor(make_task):
     task = make_task(checkpoints=1, most=0)
     task = replace(task, analysis=replace(task.analysis, noise_floor=(None,)))
-    assert not data(forest(task, "t"), "x2", "y2")
-    assert any("noise floor not measured" in r["text"] for r in data(forest(task, "t"), "text"))
+    assert not data(plot(task), "x2", "y2")
+    assert any("noise floor not measured" in r["text"] for r in data(plot(task), "text"))
 
 
 def test_long_names_are_shortened(make_task):
     names = ("organisation/" + "very-long-checkpoint-name-" * 5,)
     task = make_task(checkpoints=1, names=names, most=0)
-    assert max(len(r["text"]) for r in data(heatmap(task, "t" * 300), "text")) < 100
-    assert max(len(r["text"]) for r in data(forest(task, "t" * 300), "text")) < 100
+    assert max(len(r["text"]) for r in data(cells(task, "t" * 300), "text")) < 100
+    assert max(len(r["text"]) for r in data(plot(task, "t" * 300), "text")) < 100
 
 
 def test_the_same_report_gives_the_same_drawings(report, charts):
-    assert draw(report) == charts
+    assert draw(replace(report, tasks=report.tasks[:1])) == charts[:1]

@@ -53,7 +53,7 @@ def test_hostile_task_names_stay_in_the_folder(small, tmp_path):
     assert [p.name for p in paths[4:]][::2] == [
         "forest_x.svg",
         "forest_etc_y.svg",
-        "forest_a_b.svg",
+        "forest_a_NUL_b.svg",
     ]
 
 

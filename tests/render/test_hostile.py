@@ -35,7 +35,7 @@ def test_the_texts_are_shown_in_full(attacked, parse_html):
     shown = "".join(parsed.texts["pre"])
     assert "<script>alert(1)</script></style></title></pre></svg><img" in shown
     assert "{{ 7*7 }}{% x %}" in shown
-    assert "\u2400\u2407\u241b[31m⟨U+009B⟩\u240d\n::error::x⟨U+2028⟩⟨U+2029⟩⟨U+202E⟩" in shown
+    assert "⟨NUL⟩⟨BEL⟩⟨ESC⟩[31m⟨U+009B⟩⟨CR⟩\n::error::x⟨U+2028⟩⟨U+2029⟩⟨U+202E⟩" in shown
     (title,) = ("".join(parsed.texts["title"]),)
     assert title.startswith("=1+1<script>")
 

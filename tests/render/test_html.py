@@ -55,7 +55,8 @@ def test_tables_and_drawings_are_labelled(parsed):
     svgs = parsed.all("svg")
     assert len(svgs) == 6
     assert all(a["role"] == "img" and len(a["aria-label"]) > 20 for a in svgs)
-    regions = [a for a in parsed.all("div") if a.get("class") == "scroll"]
+    regions = [a for a in parsed.all("div") if "scroll" in a.get("class", "")]
+    assert len(regions) == 6 + 3 * 3 + 1
     assert all(a["tabindex"] == "0" and a["aria-label"] for a in regions)
 
 
@@ -151,7 +152,7 @@ def test_uninformative_checkpoint(make_task, make_report):
 def test_drops_without_interval_and_no_noise_floor(make_task, make_report):
     few = make_task(checkpoints=1, clusters=4, most=0)
     few = replace(few, analysis=replace(few.analysis, noise_floor=(None,)))
-    page = report_html(make_report(few))
+    page = report_html(make_report(few), [NONE])
     assert "no interval: 4.0 effective clusters (at least 5 are needed)" in page
     assert "not measured (no control.rerun)" in page
     assert "<dt>insufficient_clusters</dt>" in page
@@ -160,8 +161,16 @@ def test_drops_without_interval_and_no_noise_floor(make_task, make_report):
 
 def test_no_task_and_no_variant(make_task, make_report):
     assert "This report holds no task." in report_html(make_report())
-    page = report_html(make_report(make_task(checkpoints=1, variants=(), most=0)))
+    bare = make_report(make_task(checkpoints=1, variants=(), most=0))
+    page = report_html(bare, [NONE])
     assert "No variants were run, so there is no drop." in page
+
+
+def test_an_empty_reply_says_so(make_task, make_report):
+    task = make_task(checkpoints=1, most=1)
+    silent = replace(task, flips=(replace(task.flips[0], variant_reply=""),))
+    assert "empty reply" in report_html(make_report(silent), [NONE])
+    assert "empty reply" not in report_html(make_report(task), [NONE])
 
 
 def test_a_reply_that_begins_with_a_line_break_keeps_it(make_task, make_report):
@@ -176,7 +185,7 @@ def test_size_for_three_checkpoints_ten_variants_and_300_long_flips(
     make_task, make_report, default_variants
 ):
     more = tuple(replace(default_variants[k], slug=f"more_{k}") for k in (0, 5))
-    task = make_task(checkpoints=3, variants=default_variants + more, most=300, words=500)
+    task = make_task(checkpoints=3, variants=default_variants + more, most=300, words=240)
     assert len(task.flips) == 300
     assert 600_000 < len(report_html(make_report(task)).encode()) < 1_500_000
 

@@ -74,7 +74,7 @@ def test_escaping():
     assert escaped("https://x www.y @me #1 :bug: a: b") == (
         "https&#58;//x www&#46;y &#64;me &#35;1 &#58;bug: a: b"
     )
-    assert escaped("a\n::error::") == "a\u240a&#58;&#58;error&#58;:"
+    assert escaped("a\n::error::") == "a⟨LF⟩&#58;&#58;error&#58;:"
 
 
 def test_hostile_text(hostile_report):

@@ -7,6 +7,7 @@ import pytest
 from rich.console import Console
 
 from oodrop.reports.render import print_report
+from oodrop.reports.render.text import one_line
 
 
 @pytest.fixture(scope="module")
@@ -56,10 +57,12 @@ def test_narrow_terminals_get_more_tables_and_no_cut_numbers(shown, width):
     assert "…" not in text
 
 
-def test_hostile_text_is_shown_and_not_obeyed(hostile_report, shown):
-    text = shown(hostile_report, width=2000)
+def test_hostile_text_is_shown_and_not_obeyed(hostile, hostile_report, shown):
+    text = shown(hostile_report, width=9000)
     assert not re.search(r"[\x00-\x09\x0b-\x1f\x7f-\x9f\u2028-\u202e\u2066\ud800]", text)
-    assert "[bold]x[/bold]" in text
+    lines = text.splitlines()
+    assert lines[0] == one_line(hostile)
+    assert lines[1] == f"Note: {one_line(hostile)}"
     assert ":bug:" in text
-    assert "\u241b[31m" in text
+    assert "⟨ESC⟩[31m" in text
     assert not any(line.startswith("::") for line in text.splitlines())

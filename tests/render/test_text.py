@@ -8,12 +8,12 @@ from oodrop.reports.render.text import clip, encodable, one_line, shorten, visib
 @pytest.mark.parametrize(
     ("given", "shown"),
     [
-        ("a\x00b\x1b[1m", "a\u2400b\u241b[1m"),
-        ("\x7f\x85", "\u2421\u27e8U+0085\u27e9"),
-        ("\u202eabc\u2069", "\u27e8U+202E\u27e9abc\u27e8U+2069\u27e9"),
+        ("a\x00b\x1b[1m", "a⟨NUL⟩b⟨ESC⟩[1m"),
+        ("\x7f\x85", "⟨DEL⟩⟨U+0085⟩"),
+        ("\u202eabc\u2069", "⟨U+202E⟩abc⟨U+2069⟩"),
         ("\u2028\u2029\ufeff\u200b", "⟨U+2028⟩⟨U+2029⟩⟨U+FEFF⟩⟨U+200B⟩"),
         ("\ud800x\U000e0041", "⟨U+D800⟩x⟨U+E0041⟩"),
-        ("line\n\tnext\r", "line\n\tnext\u240d"),
+        ("line\n\tnext\r", "line\n\tnext⟨CR⟩"),
         ("plain é 漢字 🙂 עברית", "plain é 漢字 🙂 עברית"),
     ],
 )
@@ -29,7 +29,7 @@ def test_visible_output_is_always_encodable_and_stable():
 
 
 def test_one_line_has_no_breaks():
-    assert one_line("a\nb\tc\u2028") == "a\u240ab\u2409c⟨U+2028⟩"
+    assert one_line("a\nb\tc\u2028") == "a⟨LF⟩b⟨TAB⟩c⟨U+2028⟩"
     assert len(one_line("".join(map(chr, range(0x3000)))).splitlines()) == 1
 
 

@@ -26,8 +26,8 @@ def shaped(task, low, high, *, flags=(), name="lexical"):
     return replace(task, analysis=replace(task.analysis, drops=drops))
 
 
-def said(task, start="lexical"):
-    return next(f for f in verdicts(task)[0].findings if f" {start} " in f.rest)
+def said(task, word="lexical"):
+    return next(f for f in verdicts(task)[0].findings if f" {word}" in f.rest)
 
 
 def test_loss(task):
@@ -57,7 +57,7 @@ def test_no_drop_says_what_is_not_ruled_out(task):
 def test_caveats(task):
     shaky = said(shaped(task, 0.001, 0.02, flags=("disagree", "low_information"))).text
     assert "; the two intervals disagree about 0; few clusters, read with care" in shaky
-    assert shaky.endswith("no larger than the noise floor (a rerun flips 2.9% of scores)")
+    assert shaky.endswith("no larger than the noise floor (a rerun flips 2.1% of scores)")
     assert "noise floor" not in said(shaped(task, 0.02, 0.2)).text
     assert "95% interval under 0.1 to" in said(shaped(task, 0.0001, 0.02)).text
 
@@ -68,6 +68,8 @@ def test_uninformative_says_nothing_else(make_task):
     assert finding.tone == "uninformative"
     assert finding.text.startswith("uninformative: not above chance (canonical accuracy ")
     assert "chance 25.0%), so its drops say nothing" in finding.text
+    (few,) = verdicts(make_task(checkpoints=1, clusters=4, most=0))[0].findings
+    assert "no interval from 4 clusters, chance" in few.text
 
 
 def test_without_interval_or_changed_items(make_task):
@@ -76,7 +78,14 @@ def test_without_interval_or_changed_items(make_task):
     assert said(few).text.endswith("4.0 effective clusters (at least 5 are needed)")
     assert said(few).tone == "no verdict"
     none = make_task(checkpoints=1, applicable=0.0, most=0)
+    assert said(none, "placebos").text == "no drop shown under placebos (1)"
     assert said(none).text == "no verdict under lexical variants: no item was changed"
+
+
+def test_placebos_without_interval_have_no_verdict(make_task):
+    few = make_task(checkpoints=1, clusters=4, most=0)
+    few = replace(few, analysis=replace(few.analysis, accuracies=_above(few)))
+    assert said(few, "placebos:").text == "no verdict under placebos: no interval"
 
 
 def _above(task):
@@ -90,8 +99,8 @@ def test_families_apart(make_task):
     )
     task = make_task(checkpoints=1, variants=variants, most=0)
     found = {f.text for f in verdicts(task)[0].findings}
-    assert "no drop shown under 1 placebo (control), as expected" in found
-    assert "no drop shown under any of 1 adversarial variant, which enter no family drop" in found
+    assert "no drop shown under placebos (1)" in found
+    assert "no drop shown under 0 of 1 adversarial variants, which enter no family drop" in found
     moved = replace(task, analysis=replace(task.analysis, drops=_moved(task)))
     tones = {f.tone: f.text for f in verdicts(moved)[0].findings}
     assert tones["placebo moved"].startswith("placebo moved (1 of 1): control_identity (+5.0")

@@ -64,7 +64,7 @@ def outcome_of(kind: Kind, k: int) -> str:
 def rows(
     kind: Kind,
     *,
-    items: Iterable[int] = range(ITEMS),
+    items: Sequence[int] = range(ITEMS),
     task: str = "everyday",
     score: Callable[[int], float] | None = None,
     text: Callable[[int], str] = lambda k: f"Which tool cuts thing {k}?",

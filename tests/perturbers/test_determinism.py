@@ -1,0 +1,53 @@
+"""The same bytes in another process, under another hash seed, locale, time zone, order, subset."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from . import digests
+from .digests import all_variants
+from .digests import digests as compute
+
+STEP = 60
+_ROOT = Path(__file__).parents[2]
+_OTHER = {
+    "PYTHONHASHSEED": "4242",
+    "LANG": "C",
+    "LC_ALL": "C",
+    "PYTHONUTF8": "0",
+    "PYTHONCOERCECLOCALE": "0",
+    "TZ": "Asia/Kathmandu",
+    "PYTHONPATH": "src",
+}
+
+
+@pytest.fixture(scope="module")
+def here() -> dict[str, str]:
+    return compute(all_variants((3,)), STEP, 1, False)
+
+
+def test_another_process_gives_the_same_bytes(here: dict[str, str]) -> None:
+    command = [sys.executable, digests.__file__, "--step", str(STEP), "--every", "3", "--reverse"]
+    done = subprocess.run(
+        command, capture_output=True, check=True, cwd=_ROOT, env={**os.environ, **_OTHER}
+    )
+    there = json.loads(done.stdout)
+    assert len(there) > 60
+    assert {key for key in there if here[key] != there[key]} == set()
+
+
+def test_the_digests_tell_documents_apart(here: dict[str, str]) -> None:
+    changed = {k: v for k, v in here.items() if "lexical" in k}
+    assert len(set(changed.values())) == len(changed)
+
+
+def test_a_subset_in_another_order_gives_the_same_bytes(here: dict[str, str]) -> None:
+    quick = [v for v in all_variants((3,)) if not v.perturber.startswith("lexical.nlpaug")]
+    again = compute(quick, STEP, 2, True)
+    assert {key for key in again if here[key] != again[key]} == set()
