@@ -11,45 +11,25 @@ from __future__ import annotations
 import json
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import yaml
-
 from oodrop import DataError, RunError
-from oodrop.harness_ext.checkpoints import CheckpointSpec, check_model
+from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.journal import Journal, JournalledLM
 from oodrop.harness_ext.perturbed import perturbed_docs
+from oodrop.harness_ext.plan import RunPlan, check_plan
 from oodrop.harness_ext.yamls import RERUN, task_name, task_yaml
 from oodrop.perturbers.rng import item_generator, permutation
-from oodrop.perturbers.suites import Suite, get_suite
-from oodrop.perturbers.variant import DEFAULT_SEED, Variant
+from oodrop.perturbers.variant import Variant
+from oodrop.reports.reader import CHECKPOINT_FILE
 from oodrop.tasks import get_task
 from oodrop.tasks.spec import TaskSpec
 
 MARKER = "oodrop_stage.json"
-CHECKPOINT_FILE = "oodrop_checkpoint.json"
-
-
-@dataclass(frozen=True)
-class RunPlan:
-    """What to evaluate.
-
-    Attributes:
-        checkpoints: in the order in which they are evaluated.
-        tasks: names of tasks; a checkpoint may take fewer.
-        suite: the variants.
-        seed: seed of the item subsets.
-    """
-
-    checkpoints: tuple[CheckpointSpec, ...]
-    tasks: tuple[str, ...]
-    suite: Suite
-    seed: int = DEFAULT_SEED
 
 
 class Reporter(Protocol):
@@ -74,63 +54,6 @@ class Stage:
     def tasks(self) -> list[str]:
         """lm-eval's names."""
         return [task_name(spec, variant) for spec, variant in self.variants]
-
-
-def read_config(path: Path) -> RunPlan:
-    """Read a run configuration: suite, tasks, seed and a list of checkpoints.
-
-    Raises:
-        DataError: with file and field, when it is not one.
-    """
-    try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise DataError(f"configuration {path} cannot be read: {error.strerror}") from None
-    except yaml.YAMLError as error:
-        raise DataError(f"configuration {path} is not YAML: {error}") from None
-    allowed = {"suite", "tasks", "seed", "checkpoints"}
-    if not isinstance(data, dict) or not {"suite", "tasks", "checkpoints"} <= set(data) <= allowed:
-        raise DataError(f"configuration {path} must hold suite, tasks, checkpoints and maybe seed")
-    if not isinstance(data["checkpoints"], list) or not isinstance(data["tasks"], list):
-        raise DataError(f"configuration {path}: tasks and checkpoints must be lists")
-    checkpoints = tuple(
-        CheckpointSpec.from_dict(row, f"configuration {path}, checkpoint {k}")
-        for k, row in enumerate(data["checkpoints"], 1)
-    )
-    return RunPlan(
-        checkpoints, tuple(data["tasks"]), get_suite(data["suite"]), data.get("seed", DEFAULT_SEED)
-    )
-
-
-def check_plan(plan: RunPlan, out: Path) -> None:
-    """Everything that can be found wrong before an hour of evaluation.
-
-    Raises:
-        OodropError: unknown model or task, two checkpoints of one name, or a folder that cannot
-            be written.
-    """
-    if not plan.checkpoints:
-        raise DataError("a run needs at least one checkpoint")
-    names = [c.name for c in plan.checkpoints]
-    double = next((n for n in names if names.count(n) > 1), None)
-    if double:
-        raise DataError(f"two checkpoints are named {double!r}; names must differ")
-    for checkpoint in plan.checkpoints:
-        check_model(checkpoint.model)
-        checkpoint.resolved_args()
-        for task in checkpoint.tasks or plan.tasks:
-            get_task(task)
-    check_writable(out)
-
-
-def check_writable(folder: Path) -> None:
-    """Raise DataError unless files can be created in the folder (made if need be)."""
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise DataError(f"output folder {folder} cannot be written: {error.strerror}") from None
 
 
 def run(plan: RunPlan, out: Path, reporter: Reporter) -> list[Path]:

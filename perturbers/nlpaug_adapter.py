@@ -108,7 +108,8 @@ def _has_misspelling(word: str) -> bool:
 @contextmanager
 def _nlpaug_needed() -> Iterator[None]:
     try:
-        yield
+        with isolated_random_state(0):  # what it imports draws random numbers too
+            yield
     except ImportError as error:
         raise OodropError(
             f"this perturber needs nlpaug: install the extra 'eval', oodrop[eval] ({error})"

@@ -103,13 +103,16 @@ class Group:
 
 
 def name_checkpoints(runs: Sequence[RunFile]) -> dict[str, str]:
-    """Checkpoint key to a name that no other has."""
+    """Checkpoint key to a printable name that no other has."""
     names: dict[str, str] = {}
     for run in runs:
         if run.checkpoint_key not in names:
-            taken, name, k = set(names.values()), run.checkpoint_name, 2
+            plain = "".join(
+                c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in run.checkpoint_name
+            )
+            taken, name, k = set(names.values()), plain, 2
             while name in taken:
-                name, k = f"{run.checkpoint_name} ({k})", k + 1
+                name, k = f"{plain} ({k})", k + 1
             names[run.checkpoint_key] = name
     return names
 

@@ -146,6 +146,11 @@ def _marked(path: Path) -> tuple[str, str] | None:
     return None
 
 
+def checkpoint_name(model: str, args: str) -> str:
+    """A readable name from model type and arguments; of a path the last part alone."""
+    return _named(model, args)[1]
+
+
 def _named(model: str, args: str) -> tuple[str, str]:
     """Key and name of the checkpoint from its arguments; of a path the last part alone."""
     parts = dict(part.partition("=")[::2] for part in args.split(",") if "=" in part)

@@ -17,7 +17,7 @@ from rich.progress import (
     TimeRemainingColumn,
 )
 
-from oodrop import DataError, OodropError
+from oodrop import OodropError
 from oodrop.harness_ext.cli.app import app, err, out
 from oodrop.harness_ext.cli.look import Plugins, load_plugins
 
@@ -94,12 +94,13 @@ def run(
     _harness_environment()
     from oodrop.harness_ext import run as runner
     from oodrop.harness_ext.checkpoints import CheckpointSpec
+    from oodrop.harness_ext.plan import RunPlan, read_config
     from oodrop.perturbers import get_suite
 
     if (config is None) == (model is None):
         raise OodropError("run takes either a configuration file or --model, and not both")
     if config is not None:
-        plan = runner.read_config(config)
+        plan = read_config(config)
     else:
         from lm_eval.utils import simple_parse_args_string
 
@@ -113,9 +114,7 @@ def run(
             "items": items,
         }
         spec = CheckpointSpec.from_dict(fields, "command line")
-        plan = runner.RunPlan(
-            (spec,), tuple(t.strip() for t in tasks.split(",")), get_suite(suite), seed
-        )
+        plan = RunPlan((spec,), tuple(t.strip() for t in tasks.split(",")), get_suite(suite), seed)
     with _Terminal() as terminal:
         folders = runner.run(plan, folder, terminal)
     _report(folders, folder / "report", "auto", 10_000, plan.seed)
@@ -156,9 +155,9 @@ def _report(
     seed: int,
 ) -> None:
     from oodrop.reports.build import build_report
-    from oodrop.reports.render import print_report, write_report
+    from oodrop.reports.render import check_writable, print_report, write_report
 
-    _check_writable(folder)
+    check_writable(folder)
     with err.status("reading and estimating"):
         result = build_report(runs, interval=interval, resamples=resamples, seed=seed)
         written = write_report(result, folder)
@@ -169,27 +168,13 @@ def _report(
     )
 
 
-def _check_writable(folder: Path) -> None:
-    import tempfile
-
-    try:
-        folder.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryFile(dir=folder):
-            pass
-    except OSError as error:
-        raise DataError(f"output folder {folder} cannot be written: {error.strerror}") from None
-
-
 def _default_name(model: str, model_args: str) -> str:
+    """The name that a reader would give, as a folder."""
     import re
 
-    parts = dict(p.partition("=")[::2] for p in model_args.split(",") if "=" in p)
-    named = [
-        parts[k].rstrip("/").rpartition("/")[2]
-        for k in ("pretrained", "peft", "model")
-        if k in parts
-    ]
-    return re.sub(r"[^\w.+-]+", "_", "+".join(named) or model).lstrip(".")
+    from oodrop.reports.reader import checkpoint_name
+
+    return re.sub(r"[^\w.+-]+", "_", checkpoint_name(model, model_args)).lstrip(".") or "model"
 
 
 def _harness_environment() -> None:

@@ -11,19 +11,20 @@ Modules: `verdict`, `flags`, `points`, `labels`, `rows`, `text` (words that ever
 All texts of a report come from models and files: every output escapes them.
 """
 
-from .csvfile import drops_csv
-from .files import write_report
-from .html import report_html
-from .jsonfile import SCHEMA_FILE, report_json
-from .labels import task_labels
-from .markdown import summary_markdown
-from .terminal import print_report
-from .verdict import Finding, Verdict, verdicts
+from oodrop.reports.render.csvfile import drops_csv
+from oodrop.reports.render.files import check_writable, write_report
+from oodrop.reports.render.html import report_html
+from oodrop.reports.render.jsonfile import SCHEMA_FILE, report_json
+from oodrop.reports.render.labels import task_labels
+from oodrop.reports.render.markdown import summary_markdown
+from oodrop.reports.render.terminal import print_report
+from oodrop.reports.render.verdict import Finding, Verdict, verdicts
 
 __all__ = [
     "SCHEMA_FILE",
     "Finding",
     "Verdict",
+    "check_writable",
     "drops_csv",
     "print_report",
     "report_html",

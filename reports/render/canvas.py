@@ -20,7 +20,7 @@ Across = Any
 FONT = "sans-serif"
 # Text takes the colour of the page around it; see `standalone` for the page without one.
 INK = "currentColor"
-_ROOT = re.compile(r"<svg [^>]*>")
+_SIZE = re.compile(r'\b(?:width|height|viewBox)="[0-9. ]+"')
 _STYLE = "<style>svg{color:#1f2328}@media (prefers-color-scheme:dark){svg{color:#e6edf3}}</style>"
 
 
@@ -84,23 +84,13 @@ def svg(chart: alt.LayerChart, description: str) -> str:
     """
     spec = chart.to_dict(validate=False)  # Each mark is checked as it is made, the whole in tests.
     drawn = vl_convert.vegalite_to_svg(spec, vl_version="6.4", allowed_base_urls=[])
-    width, height = (_attribute(drawn, name) for name in ("width", "height"))
-    root = (
-        f'<svg role="img" aria-label="{html.escape(description)}" width="{width}" '
-        f'height="{height}" viewBox="0 0 {width} {height}">'
-    )
-    return _ROOT.sub(lambda _: root, drawn, count=1)
+    opening, _, rest = drawn.partition(">")
+    size = " ".join(_SIZE.findall(opening))
+    return f'<svg role="img" aria-label="{html.escape(description)}" {size}>{rest}'
 
 
 def standalone(drawn: str) -> str:
     """The SVG as a file of its own, dark or light as its viewer prefers."""
-    root = _ROOT.match(drawn)
-    assert root is not None
-    opening = root.group().replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
-    return f"{opening}{_STYLE}{drawn[root.end() :]}\n"
-
-
-def _attribute(drawn: str, name: str) -> str:
-    found = re.search(rf'<svg [^>]*?\b{name}="([0-9.]+)"', drawn)
-    assert found is not None, "vl-convert writes width and height"
-    return found.group(1)
+    opening, _, rest = drawn.partition(">")
+    named = opening.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" ', 1)
+    return f"{named}>{_STYLE}{rest}\n"

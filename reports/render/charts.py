@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from ..model import Report, TaskReport
-from .canvas import standalone, svg
-from .forest import forest
-from .heatmap import heatmap
-from .labels import task_labels
-from .points import count
-from .rows import checkpoint_names
+from oodrop.reports.model import Report, TaskReport
+from oodrop.reports.render.canvas import standalone, svg
+from oodrop.reports.render.forest import forest
+from oodrop.reports.render.heatmap import heatmap
+from oodrop.reports.render.labels import task_labels
+from oodrop.reports.render.points import count
+from oodrop.reports.render.rows import checkpoint_names
 
 __all__ = ["TaskCharts", "draw", "forest", "heatmap", "standalone"]
 

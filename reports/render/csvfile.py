@@ -7,12 +7,11 @@ import io
 import re
 from collections.abc import Iterator
 
+from oodrop.reports.model import Report, TaskReport
+from oodrop.reports.render.labels import task_labels
+from oodrop.reports.render.rows import rows
+from oodrop.reports.render.text import one_line
 from oodrop.reports.statistics import Drop, Interval
-
-from ..model import Report, TaskReport
-from .labels import task_labels
-from .rows import rows
-from .text import one_line
 
 COLUMNS = (
     "task",

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from difflib import SequenceMatcher
 from typing import Literal
 
-from .text import left_out
+from oodrop.reports.render.text import left_out
 
 Op = Literal["same", "del", "ins", "gap"]
 

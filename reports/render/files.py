@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import secrets
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
 from oodrop import DataError
-
-from ..model import Report
-from .csvfile import drops_csv
-from .html import report_html
-from .jsonfile import report_json
-from .labels import file_stems
-from .markdown import summary_markdown
+from oodrop.reports.model import Report
+from oodrop.reports.render.csvfile import drops_csv
+from oodrop.reports.render.html import report_html
+from oodrop.reports.render.jsonfile import report_json
+from oodrop.reports.render.labels import file_stems
+from oodrop.reports.render.markdown import summary_markdown
 
 
 def write_report(report: Report, folder: Path) -> list[Path]:
@@ -34,9 +33,23 @@ def write_report(report: Report, folder: Path) -> list[Path]:
         raise DataError(f"the report cannot be written to {str(folder)!r}: {reason}") from error
 
 
+def check_writable(folder: Path) -> None:
+    """Make the folder where it does not exist and try it with a file that does not stay.
+
+    Raises DataError when files cannot be created there: better now than after an hour of work.
+    """
+    try:
+        folder.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryFile(dir=folder):
+            pass
+    except OSError as error:
+        raise DataError(f"output folder {folder} cannot be written: {error.strerror}") from None
+
+
 def _contents(report: Report) -> Iterator[tuple[str, bytes]]:
     """Name and bytes of every file: a new output format is one more line here."""
-    from .charts import draw, standalone  # Altair takes a second to import: see html.py.
+    # Altair takes a second to import: see html.py.
+    from oodrop.reports.render.charts import draw, standalone
 
     charts = draw(report)
     yield "report.html", report_html(report, charts).encode()
@@ -54,7 +67,7 @@ def _write(path: Path, data: bytes) -> Path:
     temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
     try:
         temporary.write_bytes(data)
-        os.replace(temporary, path)
+        temporary.replace(path)
     finally:
         temporary.unlink(missing_ok=True)
     return path

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from ..model import TaskReport
+from oodrop.reports.model import TaskReport
 
 WORDS: Mapping[str, str] = MappingProxyType(
     {

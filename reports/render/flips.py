@@ -7,10 +7,10 @@ from dataclasses import dataclass
 
 from markupsafe import escape
 
-from ..model import Flip, Report, TaskReport
-from .diff import Segment, word_diff
-from .rows import checkpoint_names
-from .text import clip, visible
+from oodrop.reports.model import Flip, Report, TaskReport
+from oodrop.reports.render.diff import Segment, word_diff
+from oodrop.reports.render.rows import checkpoint_names
+from oodrop.reports.render.text import clip, visible
 
 # Bytes of HTML for the texts of all flips together: 300 flips must leave a page that opens fast.
 _BUDGET = 840_000

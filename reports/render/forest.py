@@ -6,14 +6,13 @@ from dataclasses import dataclass
 
 import altair as alt
 
+from oodrop.reports.model import TaskReport
+from oodrop.reports.render.canvas import INK, Across, Datum, axis_y, chart, framed, texts
+from oodrop.reports.render.palette import GREY, colour, shape
+from oodrop.reports.render.points import changed_words, count, level_words, percent
+from oodrop.reports.render.rows import Row, checkpoint_names, rows
+from oodrop.reports.render.text import shorten
 from oodrop.reports.statistics import Drop, Interval
-
-from ..model import TaskReport
-from .canvas import INK, Across, Datum, axis_y, chart, framed, texts
-from .palette import GREY, colour, shape
-from .points import changed_words, count, level_words, percent
-from .rows import Row, checkpoint_names, rows
-from .text import shorten
 
 WIDTH = 600
 # Pixels: a checkpoint's lane, the label above a row's lanes, the space below, a group's heading.

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import altair as alt
 
+from oodrop.reports.model import TaskReport
+from oodrop.reports.render.canvas import Datum, axis_y, chart, framed, texts
+from oodrop.reports.render.palette import GREY, heat, ink
+from oodrop.reports.render.points import excludes_zero, points
+from oodrop.reports.render.rows import Row, checkpoint_names, rows
+from oodrop.reports.render.text import shorten
 from oodrop.reports.statistics import Drop
-
-from ..model import TaskReport
-from .canvas import Datum, axis_y, chart, framed, texts
-from .palette import GREY, heat, ink
-from .points import excludes_zero, points
-from .rows import Row, checkpoint_names, rows
-from .text import shorten
 
 _CELL, _ROW, _LEFT, _GAP = 84.0, 26.0, 250, 1.0
 # A scale that ends below this many points would make noise look like a finding.

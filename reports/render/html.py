@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING, Any
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from markupsafe import Markup
 
-from ..model import Report, TaskReport
-from .flags import FlagNote, flag_notes
-from .flips import CheckpointFlips, grouped, room_per_flip
-from .labels import task_labels
-from .points import (
+from oodrop.reports.model import Report, TaskReport
+from oodrop.reports.render.flags import FlagNote, flag_notes
+from oodrop.reports.render.flips import CheckpointFlips, grouped, room_per_flip
+from oodrop.reports.render.labels import task_labels
+from oodrop.reports.render.points import (
     accuracy_span,
     count,
     excludes_zero,
@@ -24,12 +24,12 @@ from .points import (
     points,
     span,
 )
-from .rows import Row, checkpoint_names, rows
-from .text import visible
-from .verdict import Verdict, verdicts
+from oodrop.reports.render.rows import Row, checkpoint_names, rows
+from oodrop.reports.render.text import visible
+from oodrop.reports.render.verdict import Verdict, verdicts
 
 if TYPE_CHECKING:
-    from .charts import TaskCharts
+    from oodrop.reports.render.charts import TaskCharts
 
 _TEMPLATES = Path(__file__).parent / "templates"
 POLICY = (
@@ -60,7 +60,8 @@ def report_html(report: Report, charts: Sequence[TaskCharts] | None = None) -> s
     Every text of the report is escaped, with control and bidi characters shown as symbols.
     """
     if charts is None:
-        from .charts import draw  # Altair takes a second to import: only drawing pays for it.
+        # Altair takes a second to import: only drawing pays for it.
+        from oodrop.reports.render.charts import draw
 
         charts = draw(report)
     room = room_per_flip(report)
@@ -90,7 +91,7 @@ def _view(task: TaskReport, label: str, anchor: str, charts: TaskCharts, room: i
 
 def _drawing(svg: str | None) -> Markup | None:
     # Vega escapes the texts inside; tests/render/test_hostile.py holds it to that.
-    return None if svg is None else Markup(svg)
+    return None if svg is None else Markup(svg)  # noqa: S704
 
 
 def _environment() -> Environment:

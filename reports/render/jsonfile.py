@@ -10,9 +10,9 @@ from typing import Any
 
 import orjson
 
-from ..model import SCHEMA_VERSION, Report
-from .labels import task_labels
-from .text import encodable
+from oodrop.reports.model import SCHEMA_VERSION, Report
+from oodrop.reports.render.labels import task_labels
+from oodrop.reports.render.text import encodable
 
 SCHEMA = "oodrop-report"
 SCHEMA_FILE = Path(__file__).parent / "report.schema.json"

@@ -6,8 +6,8 @@ import re
 from collections import Counter
 from collections.abc import Sequence
 
-from ..model import Report
-from .text import one_line
+from oodrop.reports.model import Report
+from oodrop.reports.render.text import one_line
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
 _LONGEST = 80

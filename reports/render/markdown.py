@@ -5,12 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from oodrop.reports.statistics import Drop
-
-from ..model import Report, TaskReport
-from .flags import flag_notes
-from .labels import task_labels
-from .points import (
+from oodrop.reports.model import Report, TaskReport
+from oodrop.reports.render.flags import flag_notes
+from oodrop.reports.render.labels import task_labels
+from oodrop.reports.render.points import (
     accuracy_span,
     changed_words,
     count,
@@ -21,9 +19,10 @@ from .points import (
     points,
     span,
 )
-from .rows import Row, checkpoint_names, rows
-from .text import one_line
-from .verdict import verdicts
+from oodrop.reports.render.rows import Row, checkpoint_names, rows
+from oodrop.reports.render.text import one_line
+from oodrop.reports.render.verdict import verdicts
+from oodrop.reports.statistics import Drop
 
 # GitHub loses a step summary of more than 1 MiB as a whole; this leaves room for many of them.
 LIMIT = 60_000

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+from oodrop.reports.model import TaskReport
 from oodrop.reports.statistics import Drop, VariantInfo
 from oodrop.reports.statistics.columns import Kind
 from oodrop.reports.statistics.variant import EVIDENCE, FAMILIES
-
-from ..model import TaskReport
 
 
 @dataclass(frozen=True)

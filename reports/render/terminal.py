@@ -9,12 +9,10 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from oodrop.reports.statistics import Accuracy, Drop
-
-from ..model import Report, TaskReport
-from .flags import flag_notes
-from .labels import task_labels
-from .points import (
+from oodrop.reports.model import Report, TaskReport
+from oodrop.reports.render.flags import flag_notes
+from oodrop.reports.render.labels import task_labels
+from oodrop.reports.render.points import (
     accuracy_span,
     changed_words,
     count,
@@ -25,8 +23,9 @@ from .points import (
     points,
     span,
 )
-from .rows import Row, checkpoint_names, rows
-from .text import one_line
+from oodrop.reports.render.rows import Row, checkpoint_names, rows
+from oodrop.reports.render.text import one_line
+from oodrop.reports.statistics import Accuracy, Drop
 
 # Room for one checkpoint's column: drop and interval side by side, or one above the other.
 _WIDE, _NARROW = 25, 17

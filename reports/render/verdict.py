@@ -5,10 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from oodrop.reports.statistics import Accuracy, Drop, Interval, NoiseFloor
-
-from ..model import TaskReport
-from .points import (
+from oodrop.reports.model import TaskReport
+from oodrop.reports.render.points import (
     accuracy_span,
     changed_words,
     count,
@@ -17,7 +15,8 @@ from .points import (
     percent,
     points,
 )
-from .rows import Row, rows
+from oodrop.reports.render.rows import Row, rows
+from oodrop.reports.statistics import Accuracy, Drop, Interval, NoiseFloor
 
 Tone = Literal["uninformative", "drop", "gain", "no drop shown", "no verdict", "placebo moved"]
 

@@ -439,9 +439,9 @@ def _check(top: _Reader, p: Procedure) -> None:
     names = [s.name for s in p.steps]
     for raw, step in zip(top.data["steps"], p.steps, strict=True):
         r = _Reader(top.path, raw, f"step {step.id}")
-        _check_step(r, p, step, earlier)
         if step.id in earlier or names.count(step.name) > 1:
             raise r.fail("id", "another step has the same id or name")
+        _check_step(r, p, step, earlier)
         earlier.add(step.id)
         used_facts |= {f for f in (step.when, step.unless) if f}
     for fact in p.facts:

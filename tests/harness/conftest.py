@@ -7,7 +7,8 @@ from pathlib import Path
 import pytest
 
 from oodrop.harness_ext.checkpoints import CheckpointSpec
-from oodrop.harness_ext.run import RunPlan, run
+from oodrop.harness_ext.plan import RunPlan
+from oodrop.harness_ext.run import run
 from oodrop.perturbers import get_suite
 from oodrop.tasks import get_task
 

@@ -9,7 +9,8 @@ import pytest
 
 from oodrop import DataError, OodropError, RunError, UnknownNameError
 from oodrop.harness_ext.checkpoints import CheckpointSpec, wheel_gguf
-from oodrop.harness_ext.run import RunPlan, _verify, item_subset, read_config, run, stages
+from oodrop.harness_ext.plan import RunPlan, read_config
+from oodrop.harness_ext.run import _verify, item_subset, run, stages
 from oodrop.perturbers import get_suite
 from oodrop.tasks import get_task
 

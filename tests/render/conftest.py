@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import xml.etree.ElementTree as ET
 from collections.abc import Callable
 from dataclasses import replace
 from html.parser import HTMLParser
@@ -251,3 +252,11 @@ class Page(HTMLParser):
 @pytest.fixture(scope="session")
 def parse_html() -> type[Page]:
     return Page
+
+
+@pytest.fixture(scope="session")
+def parse_svg() -> Callable[[str], ET.Element]:
+    """The root of a drawing as it stands in its own file."""
+    from oodrop.reports.render.canvas import standalone
+
+    return lambda svg: ET.fromstring(standalone(svg))  # noqa: S314 - drawn by us

@@ -1,6 +1,5 @@
 """Drawings: what the specs hold, and what the SVGs look like as documents."""
 
-import xml.etree.ElementTree as ET
 from dataclasses import replace
 
 import pytest
@@ -27,8 +26,9 @@ def cells(task, label="t"):
     return heatmap(task, label).to_dict()
 
 
-def texts(svg):
-    return [e.text for e in ET.fromstring(standalone(svg)).iter() if e.tag.endswith("text")]
+@pytest.fixture(scope="module")
+def texts(parse_svg):
+    return lambda svg: [e.text for e in parse_svg(svg).iter() if e.tag.endswith("text")]
 
 
 @pytest.fixture(scope="module")
@@ -77,7 +77,7 @@ def test_forest_axis_holds_everything(task, spec):
     assert high > max(ends)
 
 
-def test_forest_words(charts):
+def test_forest_words(charts, texts):
     found = texts(charts[0].forest)
     for text in ("Drop in points: procedural", "LEXICAL", "FAMILIES", "lexical family"):
         assert text in found
@@ -85,7 +85,7 @@ def test_forest_words(charts):
     assert "qwen2.5-7b (noise floor 0.4%)" in " ".join(" ".join(found).split())
 
 
-def test_heat_map_holds_every_number(task, charts):
+def test_heat_map_holds_every_number(task, charts, texts):
     found = texts(charts[0].heatmap)
     for drop in task.analysis.drops:
         if drop.kind == "variant":
@@ -104,12 +104,11 @@ def test_charts_are_labelled_and_take_the_colours_of_the_page(charts):
         assert "http" not in svg
 
 
-def test_a_file_of_its_own_follows_dark_mode(charts):
-    alone = standalone(charts[0].heatmap)
-    root = ET.fromstring(alone)
+def test_a_file_of_its_own_follows_dark_mode(charts, parse_svg):
+    root = parse_svg(charts[0].heatmap)
     assert root.tag == "{http://www.w3.org/2000/svg}svg"
     assert root.get("role") == "img"
-    assert "prefers-color-scheme:dark" in alone
+    assert "prefers-color-scheme:dark" in standalone(charts[0].heatmap)
 
 
 def test_no_interval_is_hollow_and_no_changed_item_is_a_dash(make_task):

@@ -1,6 +1,5 @@
 """The report in a folder."""
 
-import os
 from dataclasses import replace
 from pathlib import Path
 
@@ -65,7 +64,7 @@ def test_a_failed_write_leaves_the_old_file_and_nothing_else(small, tmp_path, mo
         assert Path(source).parent == Path(target).parent
         raise OSError(28, "No space left on device")
 
-    monkeypatch.setattr(os, "replace", refuse)
+    monkeypatch.setattr(Path, "replace", refuse)
     with pytest.raises(DataError, match=r"^the report cannot be written to '.*': No space left"):
         write_report(small, tmp_path)
     assert [p.name for p in tmp_path.iterdir()] == ["report.html"]

@@ -36,6 +36,7 @@ def test_tables_are_whole(report):
         while lines[body].startswith("|"):
             assert lines[body].count("|") == width
             body += 1
+        assert lines[body] == ""
 
 
 def test_drop_rows(report):

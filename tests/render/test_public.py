@@ -11,6 +11,7 @@ def test_public_names():
         "Finding",
         "SCHEMA_FILE",
         "Verdict",
+        "check_writable",
         "drops_csv",
         "print_report",
         "report_html",

@@ -199,13 +199,11 @@ def test_a_record_lacks_a_field(alpha: Path, read: Read, field: str) -> None:
     fails(read, alpha, DataError, f"{path}, line 7", repr(field))
 
 
-@pytest.mark.parametrize("value", [[], {}, 3, True, 1e300])
+@pytest.mark.parametrize("value", [[], {}, 3.5, True, 1e300])
 @pytest.mark.parametrize("field", RECORD_FIELDS)
 def test_a_record_field_of_the_wrong_type(
     alpha: Path, read: Read, field: str, value: object
 ) -> None:
-    if field == "severity" and value == 3:
-        pytest.skip("that is a severity")
     path = samples_file(alpha, TYPO)
     edit_line(path, 7, lambda row: row["doc"]["oodrop"].update({field: value}))
     fails(read, alpha, DataError, f"{path}, line 7", repr(field))

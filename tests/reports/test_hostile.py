@@ -292,6 +292,31 @@ def test_model_and_checkpoint_names_open_nothing(
     assert [p for p in opened if not p.resolve().is_relative_to(folder)] == []
 
 
+def test_names_of_checkpoints_can_be_printed(tmp_path: Path, read: Read) -> None:
+    """A name goes into messages, and lines of `::error::` are commands to a CI."""
+    names = ("a\n::error::b", "a\ud800", "a\x1b[31m", "a\u2028b", "a\x00", "é 测")
+    for k, name in enumerate(names):
+        place = mark(tmp_path / str(k), name)
+        write_run(place / "main", tasks_of(CANONICAL, TYPO), day=k)
+    shown = [c.name for c in read(tmp_path).checkpoints]
+    assert shown == [
+        "a\ufffd::error::b",
+        "a\ufffd",
+        "a\ufffd[31m",
+        "a\ufffdb",
+        "a\ufffd (2)",
+        "é 测",
+    ]
+    edit_line(
+        samples_file(tmp_path / "0", TYPO),
+        2,
+        lambda row: row["doc"]["oodrop"].update(canonical_sha256="0"),
+    )
+    with pytest.raises(OodropError, match="a\ufffd::error::b") as caught:
+        read(tmp_path)
+    assert str(caught.value).isprintable()
+
+
 def test_a_task_name_in_a_record_is_only_a_name(
     alpha: Path, read: Read, monkeypatch: pytest.MonkeyPatch
 ) -> None:

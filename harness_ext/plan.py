@@ -1,0 +1,79 @@
+"""What to evaluate: a plan, read from YAML and checked before anything is spent."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+import yaml
+
+from oodrop import DataError
+from oodrop.harness_ext.checkpoints import CheckpointSpec, check_model
+from oodrop.perturbers.suites import Suite, get_suite
+from oodrop.perturbers.variant import DEFAULT_SEED
+from oodrop.reports.render import check_writable
+from oodrop.tasks import get_task
+
+
+@dataclass(frozen=True)
+class RunPlan:
+    """What to evaluate.
+
+    Attributes:
+        checkpoints: in the order in which they are evaluated.
+        tasks: names of tasks; a checkpoint may take fewer.
+        suite: the variants.
+        seed: seed of the item subsets.
+    """
+
+    checkpoints: tuple[CheckpointSpec, ...]
+    tasks: tuple[str, ...]
+    suite: Suite
+    seed: int = DEFAULT_SEED
+
+
+def read_config(path: Path) -> RunPlan:
+    """Read a run configuration: suite, tasks, seed and a list of checkpoints.
+
+    Raises:
+        DataError: with file and field, when it is not one.
+    """
+    try:
+        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+    except OSError as error:
+        raise DataError(f"configuration {path} cannot be read: {error.strerror}") from None
+    except yaml.YAMLError as error:
+        raise DataError(f"configuration {path} is not YAML: {error}") from None
+    allowed = {"suite", "tasks", "seed", "checkpoints"}
+    if not isinstance(data, dict) or not {"suite", "tasks", "checkpoints"} <= set(data) <= allowed:
+        raise DataError(f"configuration {path} must hold suite, tasks, checkpoints and maybe seed")
+    if not isinstance(data["checkpoints"], list) or not isinstance(data["tasks"], list):
+        raise DataError(f"configuration {path}: tasks and checkpoints must be lists")
+    checkpoints = tuple(
+        CheckpointSpec.from_dict(row, f"configuration {path}, checkpoint {k}")
+        for k, row in enumerate(data["checkpoints"], 1)
+    )
+    return RunPlan(
+        checkpoints, tuple(data["tasks"]), get_suite(data["suite"]), data.get("seed", DEFAULT_SEED)
+    )
+
+
+def check_plan(plan: RunPlan, out: Path) -> None:
+    """Everything that can be found wrong before an hour of evaluation.
+
+    Raises:
+        OodropError: unknown model or task, two checkpoints of one name, or a folder that cannot
+            be written.
+    """
+    if not plan.checkpoints:
+        raise DataError("a run needs at least one checkpoint")
+    names = [c.name for c in plan.checkpoints]
+    double = next((n for n in names if names.count(n) > 1), None)
+    if double:
+        raise DataError(f"two checkpoints are named {double!r}; names must differ")
+    for checkpoint in plan.checkpoints:
+        check_model(checkpoint.model)
+        checkpoint.resolved_args()
+        for task in checkpoint.tasks or plan.tasks:
+            get_task(task)
+    check_writable(out)

@@ -1,0 +1,1 @@
+"""Tests of the canonical tasks: their data, their checker, their prompts, their scoring."""

@@ -1,0 +1,101 @@
+"""A document becomes an item and comes back; a logged one proves itself by its edits."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import pytest
+
+from oodrop.perturbers import Perturbed, Variant, get_suite, perturb, undo_edits
+from oodrop.perturbers.edits import edits_from_dicts
+from oodrop.tasks import TASKS, TaskSpec, get_task
+from oodrop.tasks.spec import Doc, member_names
+
+from .conftest import documents
+
+VARIANTS = (Variant(), *get_suite("smoke-0.1").variants)
+per_task = pytest.mark.parametrize("spec", TASKS.values(), ids=lambda s: s.name)
+
+
+def logged(spec: TaskSpec, doc: Doc, done: Perturbed) -> dict[str, Any]:
+    """What a sample log holds, read back from JSON."""
+    record = {"template": done.item.template, **done.certificate.as_dict()}
+    text = json.dumps({**spec.to_doc(doc, done.item), "oodrop": record}, ensure_ascii=False)
+    found: dict[str, Any] = json.loads(text)
+    return found
+
+
+@per_task
+def test_a_document_comes_back_as_it_was(spec: TaskSpec) -> None:
+    splits = (spec.eval_split, spec.train_split)
+    for doc in [d for split in splits for d in documents(spec.name, split)[::3]]:
+        back = spec.to_doc(doc, spec.item(doc))
+        assert json.dumps(back) == json.dumps(doc)
+
+
+@pytest.mark.parametrize("name", ["everyday", "procedural", "procedural_heldout"])
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: v.slug)
+def test_a_logged_document_proves_itself(name: str, variant: Variant) -> None:
+    spec = get_task(name)
+    step = 60 if "nlpaug" in variant.slug else 9
+    for doc in documents(name, spec.eval_split)[::step]:
+        canonical = spec.item(doc)
+        done = perturb(canonical, variant)
+        seen = spec.item(logged(spec, doc, done))
+        assert seen == done.item
+        assert seen.sha256() == done.item.sha256()
+        edits = edits_from_dicts(logged(spec, doc, done)["oodrop"]["edits"])
+        undone = undo_edits(seen, edits)
+        assert undone.sha256() == done.certificate.canonical_sha256 == canonical.sha256()
+        assert spec.to_doc(doc, undone) == doc
+        assert seen.render is not None
+        assert seen.render(seen) == spec.prompt(spec.to_doc(doc, done.item), done.item.template)
+        assert done.certificate.outcome != "refused"
+
+
+@pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: v.slug)
+def test_whether_a_variant_applies_does_not_depend_on_the_item(variant: Variant) -> None:
+    """One that changed some items only would be scored on a chosen few, and the first document's
+    template is sent for all.
+    """
+    for name in ("everyday", "procedural", "procedural_heldout"):
+        spec = get_task(name)
+        docs = documents(name, spec.eval_split)[:: 60 if "lexical" in variant.slug else 11]
+        outcomes = {perturb(spec.item(doc), variant).certificate.outcome for doc in docs}
+        assert len(outcomes) == 1
+        assert "refused" not in outcomes
+
+
+@pytest.mark.parametrize("template", list(get_task("procedural").templates))
+@pytest.mark.parametrize("name", ["everyday", "procedural"])
+def test_no_template_is_refused(name: str, template: str) -> None:
+    spec = get_task(name)
+    variant = Variant("phrasing.template", {"id": template})
+    expected = (
+        "unchanged" if template == "canonical"
+        else "changed" if template in spec.templates
+        else "not_applicable"
+    )  # fmt: skip
+    for doc in documents(name, spec.eval_split)[::9]:
+        assert perturb(spec.item(doc), variant).certificate.outcome == expected
+
+
+def test_several_moves_of_a_group_are_followed() -> None:
+    edits = [{"group": "facts", "order": [1, 2, 0]}, {"group": "facts", "order": [0, 2, 1]}]
+    doc = {"oodrop": {"edits": [*edits, {"group": "events", "order": [1, 0]}]}}
+    assert member_names(doc, "facts", "fact", 3) == ("fact_2", "fact_1", "fact_3")
+    assert member_names({}, "facts", "fact", 2) == ("fact_1", "fact_2")
+
+
+@pytest.mark.parametrize("name", ["everyday", "procedural"])
+def test_the_item_shows_what_may_be_edited(name: str) -> None:
+    spec = get_task(name)
+    for doc in documents(name, "test")[::50]:
+        item = spec.item(doc)
+        members = [m for units in item.units.values() for m in units.members]
+        assert len(members) == len(set(members))
+        assert set(members) <= set(item.segments)
+        assert item.templates[0] == "canonical"
+        assert item.language == "en"
+        assert item.gold_text not in ("", None)

@@ -1,0 +1,97 @@
+"""The last FINAL ANSWER line decides, and nothing that merely contains "compliant"."""
+
+from __future__ import annotations
+
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from oodrop.tasks.procedural.scoring import parse_verdict
+
+YES, NO = "compliant", "non-compliant"
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ("compliant", YES), ("Compliant.", YES), ("COMPLIANT", YES), ("**compliant**", YES),
+        ("`compliant`", YES), ('"compliant"', YES), ("_compliant", None), ("\tcompliant \r", YES),
+        ("The scenario is compliant", YES), ("compliant, compliant", YES),
+        ("compliant (nothing was not done)", YES), ("<b>compliant</b>", YES),
+        ("non-compliant", NO), ("Non-Compliant!", NO), ("NON-COMPLIANT", NO),
+        ("noncompliant", NO), ("non compliant", NO), ("non‑compliant", NO), ("non–compliant", NO),
+        ("non—compliant", NO), ("non−compliant", NO), ("non- compliant", NO),
+        ("non - compliant", NO), ("**non-compliant**", NO), ("**non**-compliant", NO),
+        ("non_compliant", NO), ("non-**compliant**", NO), ("non-compliant; non compliant", NO),
+        ("not compliant", NO), ("Not  Compliant", NO), ("not **compliant**", NO),
+        ("isn't compliant", NO), ("isn’t compliant", NO), ("not fully compliant", NO),
+        ("the scenario is not at all compliant", NO), ("does not appear to be compliant", NO),
+        ("compliant or non-compliant", None), ("non-compliant, not compliant", NO),
+        ("not compliant, or compliant", None), ("compliant -> non-compliant", None),
+        ("compliantly", None), ("compliance", None), ("noncompliantly", None),
+        ("uncompliant", None), ("complaint", None), ("yes", None), ("", None), ("   ", None),
+    ],
+)  # fmt: skip
+def test_the_answer_line(said: str, verdict: str | None) -> None:
+    assert parse_verdict(f"FINAL ANSWER: {said}") == verdict
+    assert parse_verdict(f"Reasoning.\nFINAL ANSWER: {said}\nThat is all.") == verdict
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "FINAL ANSWER: compliant", "final answer: compliant", "Final Answer compliant",
+        "Final answer - compliant", "**FINAL ANSWER:** compliant", "FINAL  ANSWER :compliant",
+        "### FINAL ANSWER: **compliant**", "> FINAL ANSWER: compliant",
+        "So, final answer: compliant",
+        "\\boxed{FINAL ANSWER: compliant}", "FINAL ANSWER:compliant<|im_end|>",
+    ],
+)  # fmt: skip
+def test_the_head_of_the_line(line: str) -> None:
+    assert parse_verdict(line) == YES
+    assert parse_verdict(line.replace("compliant", NO)) == NO
+
+
+@pytest.mark.parametrize(
+    "reply",
+    [
+        "", "compliant", "The answer is non-compliant.", "FINAL: compliant", "ANSWER: compliant",
+        "FINAL\nANSWER: compliant", "FINAL ANSWER:\ncompliant", "FINALANSWER: compliant",
+    ],
+)  # fmt: skip
+def test_without_the_line_there_is_no_verdict(reply: str) -> None:
+    assert parse_verdict(reply) is None
+
+
+def test_the_last_line_counts() -> None:
+    first, second = "FINAL ANSWER: compliant", "FINAL ANSWER: non-compliant"
+    assert parse_verdict(f"{first}\n{second}") == NO
+    assert parse_verdict(f"{second}\n\n{first}\n") == YES
+    assert parse_verdict(f"{first}\nFINAL ANSWER: unclear") is None
+    assert parse_verdict(f"{first} {second}") is None
+
+
+def test_other_line_ends_do_not_split_a_line() -> None:
+    assert parse_verdict("FINAL ANSWER: compliant\u2028FINAL ANSWER: non-compliant") is None
+    assert parse_verdict("FINAL ANSWER: compliant\r\nbye") == YES
+
+
+@pytest.mark.parametrize(
+    "filler",
+    [
+        "a", " ", "not ", "non", "non-", "final answer ", "final ", "compliant ", "n't ", "not *",
+        "\n", "FINAL ANSWER: \n",
+    ],
+)  # fmt: skip
+def test_a_megabyte_of_text(filler: str) -> None:
+    """In quadratic time this would not end."""
+    text = filler * (1_000_000 // len(filler))
+    assert parse_verdict(f"{text}\nFINAL ANSWER: non-compliant") == NO
+    assert parse_verdict(f"FINAL ANSWER: {text}") in (None, YES, NO)
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=50, deadline=None)
+def test_any_text_gives_a_verdict_or_none(text: str) -> None:
+    assert parse_verdict(text) in (None, YES, NO)
+    assert parse_verdict(f"{text}\nFINAL ANSWER: {NO}") == NO
