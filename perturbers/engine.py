@@ -105,7 +105,7 @@ def _checked_edits(plugin: Perturber, item: Item, edits: Sequence[Edit]) -> tupl
 def _certify(item: Item, plugin: Perturber, edits: tuple[Edit, ...]) -> Perturbed:
     try:
         edited = apply_edits(item, edits)
-    except ValueError as error:
+    except (TypeError, ValueError) as error:  # a plugin may put anything into an edit's fields
         raise RunError(
             f"perturber {plugin.name} returned an edit that does not fit {item.item_id}: {error}"
         ) from error

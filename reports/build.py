@@ -10,8 +10,9 @@ from pathlib import Path
 from oodrop import DataError, __version__
 from oodrop.reports.flips import find_flips
 from oodrop.reports.model import Checkpoint, OutcomeCounts, Report, TaskReport
-from oodrop.reports.pairing import CANONICAL, Group, name_checkpoints, pair
-from oodrop.reports.reader import RunFile, read_runs
+from oodrop.reports.pairing import Group, name_checkpoints, pair
+from oodrop.reports.reader import read_runs
+from oodrop.reports.results import CANONICAL, RunFile
 from oodrop.reports.statistics import analyse
 from oodrop.reports.statistics.headline import Choice
 

@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import Any
 
 from oodrop.reports.model import MAX_FLIPS, Flip
-from oodrop.reports.pairing import CANONICAL, Group
-from oodrop.reports.reader import Samples, iterate_samples
+from oodrop.reports.pairing import Group
+from oodrop.reports.reader import iterate_samples
+from oodrop.reports.results import CANONICAL, Samples
 
 
 @dataclass(frozen=True, slots=True, order=True)

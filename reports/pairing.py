@@ -5,84 +5,18 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from oodrop import DataError, NotComparableError
+from oodrop.reports.results import CANONICAL, CONTROLS_SCORED, WEAKEST_FIRST, Row, RunFile, Samples
 from oodrop.reports.statistics import PairedScores, VariantInfo
 
-CANONICAL = "canonical"
-CONTROLS_SCORED = ("control.identity", "control.rerun")
-WEAKEST_FIRST = ("assumed", "reviewed", "checked", "proved")
 # Model, prompt wrapping and sampling are the checkpoint's own; these belong to the task.
 _SAME_FOR_ALL_CHECKPOINTS = (
     "task_version", "metric", "filter", "chance", "output_type", "fewshot_seed",
 )  # fmt: skip
-
-
-@dataclass(frozen=True, slots=True)
-class Row:
-    """One document of one variant.
-
-    Attributes:
-        outcome: what the perturber did.
-        evidence: level of evidence of its certificate, None where nothing was changed.
-        score: value of the primary metric, None where the document is not scored.
-        cluster_id: the source that it shares with others.
-        canonical_sha256: hash of the item before the edits.
-        doc_hash: lm-eval's hash of the document as it was sent.
-        gold: text of the right answer.
-    """
-
-    outcome: str
-    evidence: str | None
-    score: float | None
-    cluster_id: str
-    canonical_sha256: str
-    doc_hash: str
-    gold: str
-
-    @property
-    def counts(self) -> bool:
-        """Whether the row takes part in its variant's drop."""
-        return self.score is not None
-
-
-@dataclass(frozen=True)
-class Samples:
-    """One variant of one task, as one checkpoint answered it."""
-
-    path: Path
-    task: str
-    variant: str
-    perturber: str
-    family: str
-    severity: int | None
-    metric: str
-    filter: str
-    chance: float
-    num_fewshot: int
-    settings: Mapping[str, str]
-    rows: Mapping[str, Row]
-    replies_sha256: str
-
-
-@dataclass(frozen=True)
-class RunFile:
-    """One results file and its samples."""
-
-    path: Path
-    checkpoint_key: str
-    checkpoint_name: str
-    model: str
-    model_args: str
-    chat_template: bool
-    lm_eval_version: str
-    date: float
-    samples: tuple[Samples, ...]
-    foreign_tasks: tuple[str, ...]
 
 
 @dataclass(frozen=True)
@@ -184,6 +118,13 @@ def _check_items(checkpoint: str, canonical: Samples, samples: Samples) -> None:
             raise NotComparableError(
                 f"checkpoint {checkpoint}, task {samples.task}: {samples.variant} perturbs another "
                 f"text of item {item_id!r} than its canonical run holds"
+            )
+        placebo = samples.perturber in CONTROLS_SCORED
+        if placebo and row.prompt_hash != canonical.rows[item_id].prompt_hash:
+            raise NotComparableError(
+                f"checkpoint {checkpoint}, task {samples.task}: {samples.variant} was sent another "
+                f"prompt for item {item_id!r} than its canonical run; were the few-shot examples, "
+                "the number of processes or a request cache different?"
             )
 
 

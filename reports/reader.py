@@ -18,9 +18,7 @@ from typing import Any
 import orjson
 
 from oodrop import DataError
-from oodrop.reports.pairing import CONTROLS_SCORED, WEAKEST_FIRST, Row, RunFile, Samples
-
-__all__ = ["CONTROLS_SCORED", "Row", "RunFile", "Samples", "iterate_samples", "read_runs"]
+from oodrop.reports.results import CONTROLS_SCORED, WEAKEST_FIRST, Row, RunFile, Samples
 
 CHECKPOINT_FILE = "oodrop_checkpoint.json"
 PREFIX = "oodrop__"
@@ -156,7 +154,12 @@ def _named(model: str, args: str) -> tuple[str, str]:
     parts = dict(part.partition("=")[::2] for part in args.split(",") if "=" in part)
     paths = (parts.get(k, "").rstrip("/\\") for k in ("pretrained", "peft", "model"))
     named = [re.split(r"[/\\]", path)[-1] for path in paths if path]
-    return f"{model}|{args}", "+".join(named) or model
+    return f"{model}|{_sorted(args)}", "+".join(named) or model
+
+
+def _sorted(args: str) -> str:
+    """The same arguments in another order are the same checkpoint."""
+    return ",".join(sorted(args.split(",")))
 
 
 def _arguments(args: object, path: Path) -> str:
@@ -196,7 +199,7 @@ def _settings(path: Path, data: Mapping[str, Any], task: str) -> dict[str, str]:
     metric, name, chance = _declared(path, data, task)
     found = {
         "model": config.get("model"),
-        "model_args": _arguments(config.get("model_args"), path),
+        "model_args": _sorted(_arguments(config.get("model_args"), path)),
         "num_fewshot": _of_task(path, data, "n-shot", task) or 0,
         "chat_template": data.get("chat_template_sha"),
         "system_instruction": data.get("system_instruction_sha"),
@@ -282,16 +285,18 @@ def _record(sample: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 def _row(sample: Mapping[str, Any], record: Mapping[str, Any], metric: str, where: str) -> Row:
     scored = record["outcome"] in ("canonical", "changed") or record["perturber"] in CONTROLS_SCORED
-    doc_hash, gold = sample.get("doc_hash"), record.get("gold", sample.get("target"))
-    if not isinstance(doc_hash, str):
-        raise DataError(f"{where}: 'doc_hash' must be text, got {_shown(doc_hash)}")
+    gold = record.get("gold", sample.get("target"))
+    for name in ("doc_hash", "prompt_hash"):
+        if not isinstance(sample.get(name), str):
+            raise DataError(f"{where}: {name!r} must be text, got {_shown(sample.get(name))}")
     return Row(
         outcome=sys.intern(record["outcome"]),  # the same few words in every row
         evidence=record["evidence"] and sys.intern(record["evidence"]),
         score=_score(sample.get(metric), metric, where) if scored else None,
         cluster_id=sys.intern(record["cluster_id"]),
         canonical_sha256=record["canonical_sha256"],
-        doc_hash=doc_hash,
+        doc_hash=sample["doc_hash"],
+        prompt_hash=sample["prompt_hash"],
         gold=gold if isinstance(gold, str) else _shown(gold),
     )
 

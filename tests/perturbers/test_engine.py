@@ -153,6 +153,9 @@ def test_what_is_no_list_of_edits(item: Item, returned: object) -> None:
         ([Reorder("facts", (0, 0, 1))], r"order of 'facts' is no permutation of 0\.\.2"),
         ([Reorder("people", (1, 0))], "no units 'people'; there are facts"),
         ([UseTemplate("canonical", "t99")], "no template change 'canonical' to 't99'"),
+        ([Replace("question", "0", "", "x")], "fit item-1: .*'str'"),  # type: ignore[arg-type]
+        ([Replace("question", 0, "", None)], "fit item-1: .*NoneType"),  # type: ignore[arg-type]
+        ([Reorder("facts", None)], "fit item-1: .*NoneType"),  # type: ignore[arg-type]
     ],
 )
 def test_an_edit_that_does_not_fit(item: Item, edits: list[Edit], message: str) -> None:

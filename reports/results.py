@@ -1,0 +1,76 @@
+"""What the reader hands on: rows, the samples of a variant, the runs they come from."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+CANONICAL = "canonical"
+CONTROLS_SCORED = ("control.identity", "control.rerun")
+WEAKEST_FIRST = ("assumed", "reviewed", "checked", "proved")
+
+
+@dataclass(frozen=True, slots=True)
+class Row:
+    """One document of one variant.
+
+    Attributes:
+        outcome: what the perturber did.
+        evidence: level of evidence of its certificate, None where nothing was changed.
+        score: value of the primary metric, None where the document is not scored.
+        cluster_id: the source that it shares with others.
+        canonical_sha256: hash of the item before the edits.
+        doc_hash: lm-eval's hash of the document as it was sent.
+        prompt_hash: lm-eval's hash of the prompt, few-shot examples and chat template included.
+        gold: text of the right answer.
+    """
+
+    outcome: str
+    evidence: str | None
+    score: float | None
+    cluster_id: str
+    canonical_sha256: str
+    doc_hash: str
+    prompt_hash: str
+    gold: str
+
+    @property
+    def counts(self) -> bool:
+        """Whether the row takes part in its variant's drop."""
+        return self.score is not None
+
+
+@dataclass(frozen=True)
+class Samples:
+    """One variant of one task, as one checkpoint answered it."""
+
+    path: Path
+    task: str
+    variant: str
+    perturber: str
+    family: str
+    severity: int | None
+    metric: str
+    filter: str
+    chance: float
+    num_fewshot: int
+    settings: Mapping[str, str]
+    rows: Mapping[str, Row]
+    replies_sha256: str
+
+
+@dataclass(frozen=True)
+class RunFile:
+    """One results file and its samples."""
+
+    path: Path
+    checkpoint_key: str
+    checkpoint_name: str
+    model: str
+    model_args: str
+    chat_template: bool
+    lm_eval_version: str
+    date: float
+    samples: tuple[Samples, ...]
+    foreign_tasks: tuple[str, ...]
