@@ -20,6 +20,8 @@ from .runs import (
     ORDER,
     RERUN,
     TYPO,
+    Kind,
+    Row,
     edit_json,
     edit_line,
     mark,
@@ -540,3 +542,23 @@ def test_write_samples_is_what_the_tests_think(tmp_path: Path) -> None:
     path = tmp_path / "x.jsonl"
     write_samples(path, [{"a": "é\u2028"}, {"a": "\ud800"}])
     assert path.read_bytes() == '{"a": "é\u2028"}\n'.encode() + b'{"a": "\\ud800"}\n'
+
+
+@pytest.mark.parametrize("kind", [IDENTITY, RERUN], ids=lambda k: k.slug)
+def test_a_placebo_with_another_prompt_measures_something_else(
+    tmp_path: Path, read: Read, kind: Kind
+) -> None:
+    """Other few-shot examples, say, under the same document: no noise floor, no placebo."""
+    write_checkpoint(tmp_path, "alpha")
+
+    def other_examples(row: Row) -> None:
+        row["prompt_hash"] = "0" * 64
+
+    edit_line(samples_file(tmp_path, kind), 5, other_examples)
+    fails(read, tmp_path, NotComparableError, "alpha", kind.slug, "everyday.004", "another prompt")
+
+
+def test_arguments_in_another_order_are_the_same_checkpoint(tmp_path: Path, read: Read) -> None:
+    write_run(tmp_path, tasks_of(CANONICAL), model_args="pretrained=org/alpha,dtype=float32")
+    write_run(tmp_path, tasks_of(TYPO), model_args="dtype=float32,pretrained=org/alpha", day=1)
+    assert [c.name for c in read(tmp_path).checkpoints] == ["alpha"]
