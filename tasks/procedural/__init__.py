@@ -10,8 +10,9 @@ from pathlib import Path
 from oodrop.perturbers.item import Item, Units
 from oodrop.tasks.procedural.build import trace_of
 from oodrop.tasks.procedural.check import COMPLIANT, NON_COMPLIANT, verdict
+from oodrop.tasks.procedural.loading import load_procedures
 from oodrop.tasks.procedural.render import stamp
-from oodrop.tasks.procedural.schema import Procedure, load_procedures
+from oodrop.tasks.procedural.schema import Procedure
 from oodrop.tasks.procedural.trace import Trace
 from oodrop.tasks.spec import Doc, TaskSpec, member_names, pick
 

@@ -13,8 +13,9 @@ import pytest
 
 from oodrop.tasks.procedural.build import trace_of
 from oodrop.tasks.procedural.check import Violation, check, is_due, verdict
+from oodrop.tasks.procedural.loading import load_procedure
 from oodrop.tasks.procedural.render import VOICES, clause, sentence
-from oodrop.tasks.procedural.schema import Procedure, load_procedure
+from oodrop.tasks.procedural.schema import Procedure
 from oodrop.tasks.procedural.trace import Event, Trace
 from oodrop.tasks.spec import Doc
 

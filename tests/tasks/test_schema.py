@@ -8,14 +8,8 @@ import pytest
 
 from oodrop import DataError
 from oodrop.tasks import get_task
-from oodrop.tasks.procedural.schema import (
-    COHORTS,
-    HELDOUT_COHORTS,
-    Limit,
-    Procedure,
-    load_procedure,
-    load_procedures,
-)
+from oodrop.tasks.procedural.loading import load_procedure, load_procedures
+from oodrop.tasks.procedural.schema import COHORTS, HELDOUT_COHORTS, Limit, Procedure
 
 GOOD = """\
 id: blood_test
