@@ -85,7 +85,8 @@ def eligible_words(text: str, literals: tuple[str, ...] = (), min_len: int = 4) 
         while k < len(spans) and spans[k][1] <= start:
             k += 1
         free = k == len(spans) or spans[k][0] >= end
-        if free and end - start >= min_len:
+        # Superscripts, fractions and the like count as letters for the pattern.
+        if free and end - start >= min_len and not any(c.isnumeric() for c in found[0]):
             words.append((start, end))
     return tuple(words)
 

@@ -22,6 +22,7 @@ from oodrop.perturbers import (
     NotApplicable,
     Perturber,
     Replace,
+    Units,
     Variant,
     all_perturbers,
     perturb,
@@ -105,7 +106,7 @@ def test_contract_on_items_of_both_tasks(plugin: Perturber, all_items: list[Item
 
 
 @per_perturber
-@settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=20, deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(data=st.data())
 def test_contract_on_hard_text(plugin: Perturber, data: st.DataObject) -> None:
     check_contract(data.draw(items()), data.draw(st.sampled_from(variants_of(plugin))))
@@ -203,6 +204,32 @@ def test_seed_and_item_id_decide(all_items: list[Item]) -> None:
     other = perturb(item, Variant(name, severity=5, seed=7)).certificate.edits
     renamed = perturb(replace(item, item_id="other"), Variant(name, severity=5)).certificate.edits
     assert len({first, other, renamed}) == 3
+
+
+@given(st.integers(0, 10**9), st.sets(st.tuples(st.integers(0, 3), st.integers(1, 4))))
+@settings(max_examples=50, deadline=None)
+def test_moved_units_keep_their_precedence(seed: int, pairs: set[tuple[int, int]]) -> None:
+    names = tuple(f"fact_{k}" for k in range(5))
+    kept = frozenset((names[a], names[b]) for a, b in pairs if a < b)
+    item = Item(
+        "i", "c", dict(zip(names, "abcde", strict=True)), "x", units={"facts": Units(names, kept)}
+    )
+    done = perturb(item, Variant("ordering.fact_order", seed=seed)).certificate
+    assert done.outcome in ("changed", "not_applicable")
+    chain = kept >= set(pairwise(names))
+    assert (done.outcome == "not_applicable") >= chain
+    assert chain or len(kept) > 5 or done.outcome == "changed"
+
+
+def test_every_order_of_the_units_can_come_out() -> None:
+    names = ("fact_1", "fact_2", "fact_3")
+    segments = dict.fromkeys(names, "a") | {"question": "b"}
+    item = Item("i", "c", segments, "x", units={"facts": Units(names)})
+    orders = {
+        perturb(item, Variant("ordering.fact_order", seed=k)).item.units["facts"].members
+        for k in range(60)
+    }
+    assert len(orders) == 5
 
 
 def test_typos_do_not_favour_a_place(task_items: Mapping[str, list[Item]]) -> None:

@@ -14,7 +14,7 @@ from . import digests
 from .digests import all_variants
 from .digests import digests as compute
 
-STEP = 60
+STEP = 90
 _ROOT = Path(__file__).parents[2]
 _OTHER = {
     "PYTHONHASHSEED": "4242",
@@ -38,7 +38,7 @@ def test_another_process_gives_the_same_bytes(here: dict[str, str]) -> None:
         command, capture_output=True, check=True, cwd=_ROOT, env={**os.environ, **_OTHER}
     )
     there = json.loads(done.stdout)
-    assert len(there) > 60
+    assert len(there) >= 45
     assert {key for key in there if here[key] != there[key]} == set()
 
 

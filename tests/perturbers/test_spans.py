@@ -110,7 +110,9 @@ def test_literals_are_protected_wherever_they_stand() -> None:
         ("日本語です。", ["日本語です"]),
         ("🧪🧪 tube 👩\u200d🔬", ["tube"]),
         ("ünïcödé naïve", ["ünïcödé", "naïve"]),
+        ("`code`word 5%more (A)apple", ["word", "apple"]),
         ("resume\u0301 stays", ["resume", "stays"]),
+        ("area² half½ step① stays", ["stays"]),
         ("snake_case under_score", ["snake", "case", "under", "score"]),
     ],
 )
@@ -128,7 +130,7 @@ def test_spans_are_sorted_and_disjoint_and_words_avoid_them(
         assert all(0 <= a < b <= len(text) for a, b in found)
         assert all(first[1] <= second[0] for first, second in pairwise(found))
     assert not any(a < d and c < b for a, b in spans for c, d in words)
-    assert not any(c.isdigit() for a, b in words for c in text[a:b])
+    assert not any(c.isnumeric() for a, b in words for c in text[a:b])
 
 
 @given(texts)

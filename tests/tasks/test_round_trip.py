@@ -44,6 +44,7 @@ def test_a_logged_document_proves_itself(name: str, variant: Variant) -> None:
         done = perturb(canonical, variant)
         seen = spec.item(logged(spec, doc, done))
         assert seen == done.item
+        assert list(seen.segments) == list(canonical.segments)
         assert seen.sha256() == done.item.sha256()
         edits = edits_from_dicts(logged(spec, doc, done)["oodrop"]["edits"])
         undone = undo_edits(seen, edits)
