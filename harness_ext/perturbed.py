@@ -55,8 +55,8 @@ class PerturbedTask(ConfigurableTask):
             self.variant.perturber != CANONICAL and get_perturber(self.variant.perturber).scores_all
         )
         evaluated = perturbed_docs(self.spec.name, self.variant, self.spec.eval_split)
-        # A prompt-level template is the same for all documents.
-        config["doc_to_text"] = self.spec.templates[evaluated[0]["oodrop"]["template"]]
+        used = [doc["oodrop"]["template"] for doc in evaluated]
+        config["doc_to_text"] = self.spec.templates[max(used, key=used.count)]  # what is logged
         self._split_docs = {self.spec.eval_split: evaluated}
         super().__init__(config=config)
 
@@ -71,6 +71,8 @@ class PerturbedTask(ConfigurableTask):
 
     def doc_to_text(self, doc: Doc, doc_to_text: Any = None) -> Any:
         """As the parent, with the template compiled once instead of once per document."""
+        if "oodrop" in doc:  # an item whose new template was refused keeps the canonical one
+            return _compiled(self.spec.templates[doc["oodrop"]["template"]]).render(**doc)
         source = self.config.doc_to_text if doc_to_text is None else doc_to_text
         return _compiled(source).render(**doc)
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import yaml
 
 from oodrop.perturbers.engine import perturb
-from oodrop.perturbers.registry import get_perturber
+from oodrop.perturbers.registry import FAMILIES, get_perturber
 from oodrop.perturbers.suites import Suite, get_suite
 from oodrop.perturbers.variant import CANONICAL, Variant
 from oodrop.tasks import TASKS
@@ -66,8 +66,10 @@ def write_task_yamls() -> list[Path]:
     for spec in TASKS.values():
         folder = spec.folder / "lm_eval"
         files = task_yamls(spec, suite)
+        groups = [f"oodrop_{spec.name}", *(f"oodrop_{spec.name}_{family}" for family in FAMILIES)]
         for path in folder.glob("oodrop_*.yaml"):
-            if path.name not in files and path.stem.endswith((f"__{spec.name}",)):
+            ours = path.stem.endswith(f"__{spec.name}") or path.stem in groups
+            if ours and path.name not in files:
                 path.unlink()
         for name, text in files.items():
             (folder / name).write_text(text, encoding="utf-8")

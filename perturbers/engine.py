@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -20,6 +21,8 @@ from oodrop.perturbers.registry import (
 )
 from oodrop.perturbers.rng import item_generator
 from oodrop.perturbers.variant import CANONICAL, Variant
+
+_SURROGATE = re.compile("[\ud800-\udfff]")
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,6 +102,9 @@ def _checked_edits(plugin: Perturber, item: Item, edits: Sequence[Edit]) -> tupl
         raise RunError(f"{what} must return a list of edits or NotApplicable, got {edits!r:.80}")
     if any(isinstance(e, Replace) and e.segment in (CHOICES, "gold") for e in edits):
         raise RunError(f"{what} must not edit the gold or the options' text")
+    replaces = [e for e in edits if isinstance(e, Replace) and isinstance(e.after, str)]
+    if any(_SURROGATE.search(e.after) for e in replaces):
+        raise RunError(f"{what} returned text with a lone surrogate, which no file can hold")
     return tuple(e for e in edits if not (isinstance(e, Replace) and e.before == e.after))
 
 

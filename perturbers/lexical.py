@@ -9,7 +9,8 @@ from collections.abc import Callable, Sequence
 from oodrop.perturbers.edits import Edit, Replace
 from oodrop.perturbers.item import Item
 from oodrop.perturbers.registry import SEVERITY_FRACTION, NotApplicable, perturber
-from oodrop.perturbers.spans import eligible_words
+from oodrop.perturbers.spans import eligible_words, protected_spans
+from oodrop.perturbers.words import is_word
 
 # Letters that touch each other on a US QWERTY keyboard (rows as staggered on ANSI layouts).
 _ROWS = ("qwertyuiop", "asdfghjkl", "zxcvbnm")
@@ -46,7 +47,8 @@ def edit_words(
     Eligible are words of ``min_len`` letters outside the protected text for which ``eligible``
     holds (by default all of them).
     The words are tried in a random order that does not depend on the severity, and each has its
-    own draws, so that the edits of a higher severity contain those of a lower one.
+    own draws, so that the edits of a higher severity contain those of a lower one. An edit that
+    gives another English word, or protected text, is not made: it could change the meaning.
     """
     words = [
         (rng.random(), rng.random(), rng.random(), name, start, end)
@@ -61,8 +63,9 @@ def edit_words(
             break
         word = item.segments[name][start:end]
         after = edit(word, first, second)
-        if after is not None and after != word:
-            edits.append(Replace(name, start, word, after))
+        if after is None or after == word or is_word(after) or protected_spans(after):
+            continue
+        edits.append(Replace(name, start, word, after))
     return edits or NotApplicable("no word outside the protected text can be edited")
 
 

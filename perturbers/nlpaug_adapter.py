@@ -20,6 +20,7 @@ from oodrop.perturbers.edits import Edit
 from oodrop.perturbers.item import Item
 from oodrop.perturbers.lexical import edit_words
 from oodrop.perturbers.registry import NotApplicable, perturber
+from oodrop.perturbers.words import is_word
 
 
 @contextmanager
@@ -42,15 +43,15 @@ def nlpaug_spelling(
     """A word becomes a misspelling that people make, from the dictionary shipped with nlpaug.
 
     Source: nlpaug 1.1.11, ``SpellingAug`` with ``spelling_en.txt``. A word that the dictionary
-    does not hold, or whose misspelling is itself a word of the dictionary, is not eligible.
+    does not hold, or has only misspellings for that are words themselves, is not eligible.
     """
-
-    def misspell(word: str, first: float, second: float) -> str | None:
-        after = _augmented(_spelling(), word, first)
-        # A misspelling that is a word of its own ("make" -> "male") could change the meaning.
-        return None if after is None or _is_word(after) else after
-
-    return edit_words(item, rng, severity, misspell, eligible=_has_misspelling)
+    return edit_words(
+        item,
+        rng,
+        severity,
+        lambda word, first, _: _augmented(_spelling(), word, first),
+        eligible=_has_misspelling,
+    )
 
 
 @perturber("lexical.nlpaug_swap", evidence="checked")
@@ -95,14 +96,10 @@ def _swap() -> Any:
     )
 
 
-def _is_word(text: str) -> bool:
-    return text.lower() in _spelling().model.dict
-
-
 @cache
 def _has_misspelling(word: str) -> bool:
     misspellings = _spelling().model.predict(word) or ()
-    return any(m.isalpha() and m != word and not _is_word(m) for m in misspellings)
+    return any(m.isalpha() and m != word and not is_word(m) for m in misspellings)
 
 
 @contextmanager

@@ -20,16 +20,16 @@ REGISTERS: Mapping[str, tuple[str, ...]] = {
         "Many thanks in advance for your help.",
     ),
     "casual": (
-        "Hey, quick one for you.",
+        "Hey, quick question for you.",
         "Okay, so here is a thing I was wondering about.",
         "Got a question for you here.",
-        "Just curious about this one.",
+        "Just curious about this.",
     ),
     "formal": (
-        "Your assistance with the matter below is requested.",
+        "Your assistance with the following matter is requested.",
         "The undersigned submits the following inquiry.",
-        "Kindly give the matter below your attention.",
-        "A reply to the inquiry below is respectfully requested.",
+        "Kindly give the following matter your attention.",
+        "A reply to the following inquiry is respectfully requested.",
     ),
 }
 

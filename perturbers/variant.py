@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
@@ -10,6 +11,7 @@ from oodrop import DataError
 
 CANONICAL = "canonical"
 DEFAULT_SEED = 2026
+_VALUE = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,4 +70,11 @@ class Variant:
             raise DataError(f"{where}: seed of {perturber} must be a whole number, got {seed!r}")
         if not isinstance(parameters, Mapping):
             raise DataError(f"{where}: parameters of {perturber} must be a mapping")
-        return cls(perturber, {str(k): str(v) for k, v in parameters.items()}, severity, seed)
+        named = {str(k): str(v) for k, v in sorted(parameters.items(), key=lambda p: str(p[0]))}
+        for key, value in named.items():
+            if not _VALUE.fullmatch(value):  # it becomes part of task and file names
+                raise DataError(
+                    f"{where}: {key} of {perturber} must be lower-case words joined by single "
+                    f"underscores, got {value!r}"
+                )
+        return cls(perturber, named, severity, seed)

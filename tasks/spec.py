@@ -136,6 +136,11 @@ def member_names(doc: Doc, group: str, stem: str, count: int) -> tuple[str, ...]
     return names
 
 
+def member_number(name: str) -> int:
+    """3 for ``event_3``."""
+    return int(name.rpartition("_")[2])
+
+
 def pick(texts: Mapping[str, str], names: Sequence[str]) -> list[str]:
     """The texts under these names, in this order."""
     return [texts[name] for name in names]

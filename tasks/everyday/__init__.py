@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from oodrop.perturbers.item import Item, Units
-from oodrop.tasks.spec import Doc, TaskSpec, member_names, pick
+from oodrop.tasks.spec import Doc, TaskSpec, member_names, member_number, pick
 
 __all__ = ["EVERYDAY"]
 
@@ -16,7 +16,10 @@ def _to_item(doc: Doc) -> Item:
     return Item(
         item_id=doc["item_id"],
         cluster_id=doc["item_id"],
-        segments={**{n: texts[n] for n in sorted(names)}, "question": doc["question"]},
+        segments={
+            **{n: texts[n] for n in sorted(names, key=member_number)},
+            "question": doc["question"],
+        },
         choices=tuple(doc["choices"]),
         gold=doc["gold"],
         units={"facts": Units(names)},

@@ -14,7 +14,7 @@ from oodrop.tasks.procedural.loading import load_procedures
 from oodrop.tasks.procedural.render import stamp
 from oodrop.tasks.procedural.schema import Procedure
 from oodrop.tasks.procedural.trace import Trace
-from oodrop.tasks.spec import Doc, TaskSpec, member_names, pick
+from oodrop.tasks.spec import Doc, TaskSpec, member_names, member_number, pick
 
 __all__ = ["PROCEDURAL", "PROCEDURAL_CHOICE", "PROCEDURAL_HELDOUT", "procedures"]
 
@@ -36,7 +36,7 @@ def _to_item(doc: Doc) -> Item:
     for group, stem in _GROUPS:
         names = member_names(doc, group, stem, len(doc[group]))
         told = dict(zip(names, doc[group], strict=True))
-        texts |= {name: told[name] for name in sorted(names, key=_number)}
+        texts |= {name: told[name] for name in sorted(names, key=member_number)}
         units[group] = Units(names)
     texts |= {"closing": doc["closing"], "question": doc["question"]}
     procedure = procedures()[doc["process_id"]]
@@ -60,11 +60,6 @@ def _to_item(doc: Doc) -> Item:
     )
 
 
-def _number(name: str) -> int:
-    """3 for "event_3"."""
-    return int(name.rpartition("_")[2])
-
-
 def _rederive(doc: Doc, procedure: Procedure, item: Item) -> str:
     """The label from the clauses and events in their present order.
 
@@ -75,11 +70,11 @@ def _rederive(doc: Doc, procedure: Procedure, item: Item) -> str:
     start = datetime.fromisoformat(doc["start"])
     moved = []
     for name in item.units["events"].members:
-        row = rows[_number(name) - 1]
+        row = rows[member_number(name) - 1]
         if any(part not in item.segments[name] for part in stamp(start, row["time"])):
             return f"underivable: {name} does not state its time"
         moved.append(row)
-    steps = [procedure.steps[_number(name) - 1] for name in item.units["clauses"].members]
+    steps = [procedure.steps[member_number(name) - 1] for name in item.units["clauses"].members]
     trace = trace_of({"trace": {"facts": doc["trace"]["facts"], "events": moved}})
     return verdict(replace(procedure, steps=tuple(steps)), Trace(trace.facts, trace.events))
 

@@ -63,6 +63,11 @@ class Trace:
     facts: Mapping[str, bool]
     events: tuple[Event, ...]
 
+    def __post_init__(self) -> None:
+        steps = [event.step for event in self.events]
+        if len(steps) != len(set(steps)):
+            raise ValueError("a trace tells each step at most once")
+
     def event(self, step: str) -> Event | None:
         """The event of a step, None if the step was not performed."""
         return next((e for e in self.events if e.step == step), None)

@@ -125,13 +125,24 @@ def config(variant: Variant) -> dict[str, Any]:
 
 
 def test_a_document_that_was_not_changed_yields_no_metric() -> None:
-    task = PerturbedTask(config=config(Variant("lexical.nlpaug_spelling", {}, 1)))
     answers = [(-1.0, False), (-2.0, False), (-3.0, False), (-4.0, False)]
-    outcomes = {}
-    for doc in task.eval_docs:
-        outcomes.setdefault(doc["oodrop"]["outcome"], task.process_results(doc, answers))
-    assert outcomes["not_applicable"] == {}
-    assert set(outcomes["changed"]) >= {"acc"}
+    metrics = {}
+    for name in ("ordering.clause_order", "ordering.fact_order", "control.rerun"):
+        task = PerturbedTask(config=config(Variant(name)))
+        doc = next(iter(task.eval_docs))
+        metrics[doc["oodrop"]["outcome"]] = set(task.process_results(doc, answers))
+    assert metrics == {"not_applicable": set(), "changed": {"acc"}, "unchanged": {"acc"}}
+
+
+def test_an_item_whose_template_was_refused_keeps_the_canonical_prompt() -> None:
+    task = PerturbedTask(config=config(Variant("phrasing.template", {"id": "t01"})))
+    docs = [dict(doc) for doc in list(task.eval_docs)[:2]]
+    docs[0]["oodrop"] = {**docs[0]["oodrop"], "template": "canonical"}
+    spec = get_task("everyday")
+    assert [task.doc_to_text(d) for d in docs] == [
+        spec.prompt(docs[0]),
+        spec.prompt(docs[1], "t01"),
+    ]
 
 
 @pytest.mark.parametrize(
