@@ -49,6 +49,7 @@ def test_perturb_shows_the_change_and_the_counts(capsys: pytest.CaptureFixture[s
     assert "241 changed" in shown
 
 
+@pytest.mark.usefixtures("own_registry")
 def test_perturb_takes_a_plugin(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     plugin = tmp_path / "shout.py"
     plugin.write_text(
@@ -97,6 +98,7 @@ def test_errors_are_one_sentence_with_the_promised_exit_code(
     assert shown.startswith("oodrop: ")
 
 
+@pytest.mark.usefixtures("own_registry")
 def test_a_perturber_that_raises_is_named_with_its_item(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 import pytest
 
-from oodrop.perturbers import Item, Units, all_perturbers, registry
+from oodrop.perturbers import Item, Units
 from oodrop.tasks import get_task
 
 from .digests import TASKS
@@ -19,12 +19,6 @@ def task_items() -> Mapping[str, list[Item]]:
         name: [get_task(name).item(doc) for doc in get_task(name).docs("test")[7::107][:3]]
         for name in TASKS
     }
-
-
-@pytest.fixture
-def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
-    """What a test registers is gone after it."""
-    monkeypatch.setattr(registry, "_REGISTRY", dict(all_perturbers()))
 
 
 @pytest.fixture

@@ -2,11 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
-from oodrop.perturbers import Item, Replace, Variant, perturb, perturber, registry
+from oodrop.perturbers import Item, Replace, Variant, perturb, perturber
 from oodrop.perturbers.phrasing import REGISTERS
 from oodrop.perturbers.spans import protected_spans
 from oodrop.perturbers.words import is_word
@@ -15,16 +13,7 @@ from oodrop.tasks import get_task
 LEXICAL = ("lexical.keyboard_typo", "lexical.nlpaug_swap", "lexical.nlpaug_spelling")
 
 
-@pytest.fixture
-def sandbox() -> Iterator[None]:
-    """Perturbers that a test registers are gone behind it."""
-    before = dict(registry._REGISTRY)
-    yield
-    registry._REGISTRY.clear()
-    registry._REGISTRY.update(before)
-
-
-@pytest.mark.usefixtures("sandbox")
+@pytest.mark.usefixtures("own_registry")
 @pytest.mark.parametrize("added", ["Not ", "Only 3 of these: ", "Unless told, ", "At least "])
 def test_new_protected_text_is_refused(added: str) -> None:
     @perturber("lexical.adds_words", evidence="checked")
