@@ -23,7 +23,7 @@ _SECRET = re.compile(
     r"|passw(?:or)?d|secret|authorization|credentials?)[\"']?\s*[=:]\s*)[^,&]*"
 )
 _LOGIN = re.compile(r"(://)[^/@,\s]*@")
-# A folder where a value begins: of `/home/me/alpha` only `alpha` is shown, `org/alpha` stays.
+# A folder where a value begins: of `/data/me/alpha` only `alpha` is shown, `org/alpha` stays.
 _FOLDER = re.compile(
     r"(?<![^=\"'\s,\[({])(?:file://|~|[A-Za-z]:)?[/\\]+(?:[^,/\\]+[/\\]+)*([^,/\\]+)[/\\]*(?=[,\"']|$)"
 )

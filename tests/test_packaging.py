@@ -110,7 +110,8 @@ def test_the_core_installs_without_torch_and_reads_results(dist: Path, tmp_path:
     (wheel,) = dist.glob("*.whl")
     install = ["python", "-m", "pip", "install", "-q", "-c", str(ROOT / "constraints.txt")]
     done = in_environment(folder, *install, str(wheel))
-    if "No matching distribution" in done.stderr or "Connection" in done.stderr:
+    if "ConnectionError" in done.stderr or "NameResolutionError" in done.stderr:
+        # Offline there is no way to an empty environment; a wrong pin must still fail.
         pytest.skip("no package registry can be reached from here")
     assert done.returncode == 0, done.stderr[-2000:]
     done = in_environment(folder, "oodrop", "doctor")

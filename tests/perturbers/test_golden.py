@@ -49,6 +49,7 @@ def test_output_is_what_it_was(variant: Variant, task_items: Mapping[str, list[I
     now = as_golden(task_items, variant)
     if WRITE:
         path.write_text(json.dumps(now, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        # Writing is not testing: a run that rewrites the files must not look like one that passed.
         pytest.skip(f"written: {path}")
     assert path.exists(), f"{path.name} is missing; see the docstring of this file"
     assert now == json.loads(path.read_text(encoding="utf-8")), __doc__

@@ -207,7 +207,7 @@ def _hashes(samples: Sequence[Row]) -> list[str]:
 
 def config_of(name: str, samples: Sequence[Row]) -> dict[str, Any]:
     """An entry of ``configs``; a task that is not ours carries no metadata.oodrop."""
-    metadata: dict[str, Any] = {"version": 1.0, "config_source": "/home/me/tasks/x.yaml"}
+    metadata: dict[str, Any] = {"version": 1.0, "config_source": "/data/me/tasks/x.yaml"}
     if name.startswith("oodrop__"):
         record = samples[0]["doc"]["oodrop"]
         declared = {k: record[k] for k in ("task", "perturber", "severity", "seed")}

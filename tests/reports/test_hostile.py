@@ -366,17 +366,17 @@ def test_secrets_are_redacted(argument: str) -> None:
 @pytest.mark.parametrize(
     ("argument", "shown"),
     [
-        ("pretrained=/home/me/models/alpha", "pretrained=alpha"),
+        ("pretrained=/data/me/models/alpha", "pretrained=alpha"),
         ("pretrained=/data/alpha", "pretrained=alpha"),
-        ("pretrained=/home/me/my models/alpha v2", "pretrained=alpha v2"),
-        ("pretrained=/home/me/alpha/", "pretrained=alpha"),
-        ("pretrained=/home/me/alpha,peft=/home/me/lora", "pretrained=alpha,peft=lora"),
+        ("pretrained=/data/me/my models/alpha v2", "pretrained=alpha v2"),
+        ("pretrained=/data/me/alpha/", "pretrained=alpha"),
+        ("pretrained=/data/me/alpha,peft=/data/me/lora", "pretrained=alpha,peft=lora"),
         (r"pretrained=C:\Users\me\my models\alpha", "pretrained=alpha"),
         ("pretrained=C:/Users/me/alpha", "pretrained=alpha"),
         (r"pretrained=\\server\share\alpha", "pretrained=alpha"),
         ("pretrained=~/models/alpha", "pretrained=alpha"),
-        ("pretrained=file:///home/me/alpha", "pretrained=alpha"),
-        ("header={'path': '/home/me/alpha'}", "header={'path': 'alpha'}"),
+        ("pretrained=file:///data/me/alpha", "pretrained=alpha"),
+        ("header={'path': '/data/me/alpha'}", "header={'path': 'alpha'}"),
     ],
 )
 def test_folders_of_the_machine_are_redacted(argument: str, shown: str) -> None:
@@ -411,7 +411,7 @@ def test_redaction_is_quick() -> None:
 
 
 def test_checkpoints_of_a_report_are_redacted(tmp_path: Path, read: Read) -> None:
-    args: dict[str, Any] = {"pretrained": "/home/me/alpha", "hf_token": "SECRET", "dtype": "auto"}
+    args: dict[str, Any] = {"pretrained": "/data/me/alpha", "hf_token": "SECRET", "dtype": "auto"}
     write_run(tmp_path, tasks_of(*MAIN), model_args=args)
     write_run(
         tmp_path,
@@ -431,7 +431,7 @@ def test_checkpoints_of_a_report_are_redacted(tmp_path: Path, read: Read) -> Non
 
 def test_a_name_is_never_a_path(tmp_path: Path, read: Read) -> None:
     """The name of a plain run comes from arguments that may hold anything."""
-    for k, args in enumerate(("pretrained=/home/me/a//", r"model=D:\x\b", "model=~/c", "peft=/")):
+    for k, args in enumerate(("pretrained=/data/me/a//", r"model=D:\x\b", "model=~/c", "peft=/")):
         write_run(tmp_path, tasks_of(CANONICAL), model_args=args, day=k)
     assert [c.name for c in read(tmp_path).checkpoints] == ["a", "b", "c", "hf"]
 
