@@ -17,8 +17,9 @@ from lm_eval.api.model import LM
 from lm_eval.api.registry import register_model
 
 from oodrop import RunError
+from oodrop.perturbers.item import Item
 from oodrop.tasks import get_task
-from oodrop.tasks.spec import Doc, TaskSpec
+from oodrop.tasks.spec import TaskSpec
 
 REFERENCE_MODELS = ("oodrop-majority", "oodrop-bow", "oodrop-oracle")
 
@@ -38,17 +39,16 @@ class ReferenceModel(LM):
         return cls()
 
     @abstractmethod
-    def answer(self, spec: TaskSpec, doc: Doc, prompt: str, options: tuple[str, ...]) -> str:
-        """The chosen option's text (a label of the task where it has fixed ones)."""
+    def answer(self, spec: TaskSpec, item: Item, prompt: str) -> int:
+        """The place of the chosen option."""
 
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Log-likelihood 0 of the chosen option, -10 of the others."""
         results = []
         for request in requests:
             prompt, continuation = request.args
-            spec, doc = _task_of(request)
-            options = tuple(doc["choices"]) if "choices" in doc else spec.labels
-            chosen = continuation.strip() == self.answer(spec, doc, prompt, options)
+            spec, item = _task_of(request)
+            chosen = continuation.strip() == item.answers[self.answer(spec, item, prompt)]
             results.append((0.0 if chosen else -10.0, chosen))
         return results
 
@@ -56,8 +56,8 @@ class ReferenceModel(LM):
         """The reply that the task's contract asks for."""
         results = []
         for request in requests:
-            spec, doc = _task_of(request)
-            results.append(spec.reply(self.answer(spec, doc, request.args[0], spec.labels)))
+            spec, item = _task_of(request)
+            results.append(spec.reply(item.altered(gold=self.answer(spec, item, request.args[0]))))
         return results
 
     def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
@@ -88,50 +88,54 @@ class ReferenceModel(LM):
 class Oracle(ReferenceModel):
     """Reads the gold: the ceiling, and a proof that every prompt can still be answered."""
 
-    def answer(self, spec: TaskSpec, doc: Doc, prompt: str, options: tuple[str, ...]) -> str:
+    def answer(self, spec: TaskSpec, item: Item, prompt: str) -> int:
         """The gold."""
-        return str(doc["oodrop"]["gold"])
+        return int(item.gold)
 
 
 @register_model("oodrop-majority")
 class Majority(ReferenceModel):
     """The most frequent answer of the train split (its position, where options differ)."""
 
-    def answer(self, spec: TaskSpec, doc: Doc, prompt: str, options: tuple[str, ...]) -> str:
-        """The majority label, or the option at the majority position."""
-        favourite = _majority(spec.name)
-        return favourite if isinstance(favourite, str) else options[favourite]
+    def answer(self, spec: TaskSpec, item: Item, prompt: str) -> int:
+        """The place that is right most often."""
+        return _majority(spec.name)
 
 
 @register_model("oodrop-bow")
 class BagOfWords(ReferenceModel):
     """TF-IDF and logistic regression on the train split: a pattern matcher by construction."""
 
-    def answer(self, spec: TaskSpec, doc: Doc, prompt: str, options: tuple[str, ...]) -> str:
+    def answer(self, spec: TaskSpec, item: Item, prompt: str) -> int:
         """The option with the highest decision value, given the words of prompt and option."""
-        return _bow_answer(spec.name, prompt, options)
+        return _bow_answer(spec.name, prompt, () if _one_question(item) else item.choices)
 
 
-def _task_of(request: Instance) -> tuple[TaskSpec, Doc]:
+def _task_of(request: Instance) -> tuple[TaskSpec, Item]:
     doc = request.doc
     if "oodrop" not in doc:
         raise RunError(
             f"reference models answer oodrop tasks only, got a document of task {request.task_name}"
         )
-    return get_task(doc["oodrop"]["task"]), doc
+    spec = get_task(doc["oodrop"]["task"])
+    return spec, spec.to_item(doc)
+
+
+def _one_question(item: Item) -> bool:
+    """Whether every document has the same options, so that the prompt alone decides."""
+    return bool(item.labels) and not item.listed
 
 
 @cache
-def _majority(task: str) -> str | int:
+def _majority(task: str) -> int:
     spec = get_task(task)
-    golds = [spec.item(doc).gold for doc in spec.docs(spec.train_split)]
-    counts = Counter(golds)
-    return min(counts, key=lambda gold: (-counts[gold], str(gold)))
+    counts = Counter(int(spec.item(doc).gold) for doc in spec.docs(spec.train_split))
+    return min(counts, key=lambda gold: (-counts[gold], gold))
 
 
 @cache
 def _bow(task: str) -> Any:
-    """A fitted pipeline: prompt to label, or prompt and option to right or wrong."""
+    """A fitted pipeline: prompt to place, or prompt and option to right or wrong."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
@@ -141,7 +145,7 @@ def _bow(task: str) -> Any:
     targets: list[Any] = []
     for doc in spec.docs(spec.train_split):
         item, prompt = spec.item(doc), spec.prompt(doc)
-        if spec.labels:
+        if _one_question(item):
             texts.append(prompt)
             targets.append(item.gold)
         else:
@@ -152,12 +156,12 @@ def _bow(task: str) -> Any:
 
 
 @cache
-def _bow_answer(task: str, prompt: str, options: tuple[str, ...]) -> str:
+def _bow_answer(task: str, prompt: str, options: tuple[str, ...]) -> int:
     pipeline = _bow(task)
-    if get_task(task).labels:
-        return str(pipeline.predict([prompt])[0])
+    if not options:
+        return int(pipeline.predict([prompt])[0])
     values: Sequence[float] = pipeline.decision_function([_pair(prompt, o) for o in options])
-    return options[max(range(len(options)), key=lambda k: values[k])]
+    return max(range(len(options)), key=lambda k: values[k])
 
 
 def _pair(prompt: str, option: str) -> str:

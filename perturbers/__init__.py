@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 from oodrop.perturbers.certificate import Certificate, Outcome
-from oodrop.perturbers.edits import Edit, Reorder, Replace, UseTemplate, apply_edits, undo_edits
-from oodrop.perturbers.engine import Perturbed, perturb
-from oodrop.perturbers.item import Item, Units
+from oodrop.perturbers.edits import (
+    Edit,
+    Regold,
+    Relabel,
+    Reorder,
+    Replace,
+    Use,
+    apply_edits,
+    undo_edits,
+)
+from oodrop.perturbers.engine import Bound, Perturbed, perturb
+from oodrop.perturbers.item import Inversion, Item, Units
 from oodrop.perturbers.registry import (
     NotApplicable,
     Perturber,
+    Proposal,
     all_perturbers,
     get_perturber,
     load_plugin,
@@ -18,18 +28,23 @@ from oodrop.perturbers.suites import Suite, all_suites, get_suite
 from oodrop.perturbers.variant import Variant
 
 __all__ = [
+    "Bound",
     "Certificate",
     "Edit",
+    "Inversion",
     "Item",
     "NotApplicable",
     "Outcome",
     "Perturbed",
     "Perturber",
+    "Proposal",
+    "Regold",
+    "Relabel",
     "Reorder",
     "Replace",
     "Suite",
     "Units",
-    "UseTemplate",
+    "Use",
     "Variant",
     "all_perturbers",
     "all_suites",

@@ -23,6 +23,8 @@ class Certificate:
         guards: names of the guards that were run and held.
         reason: why the item is not applicable or was refused, else empty.
         canonical_sha256: `Item.sha256` of the item before the edits.
+        eligible: how many words or units could have been edited, where the perturber says so;
+            the edited fraction is ``len(edits) / eligible``.
     """
 
     outcome: Outcome
@@ -31,6 +33,7 @@ class Certificate:
     guards: tuple[str, ...]
     reason: str
     canonical_sha256: str
+    eligible: int | None = None
 
     def as_dict(self) -> dict[str, Any]:
         """The form that is logged with a sample."""
@@ -41,4 +44,5 @@ class Certificate:
             "guards": list(self.guards),
             "reason": self.reason,
             "canonical_sha256": self.canonical_sha256,
+            "eligible": self.eligible,
         }

@@ -6,9 +6,9 @@ on each other's order.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import cached_property
+from typing import Any, NamedTuple
 
 from oodrop import DataError
 from oodrop.perturbers.item import Item, Units
@@ -16,8 +16,7 @@ from oodrop.perturbers.item import Item, Units
 CHOICES = "choices"
 
 
-@dataclass(frozen=True, slots=True)
-class Replace:
+class Replace(NamedTuple):
     """Characters ``start:end`` of a segment, ``before``, become ``after``."""
 
     segment: str
@@ -32,16 +31,10 @@ class Replace:
 
     def as_dict(self) -> dict[str, Any]:
         """The form that is logged with a sample."""
-        return {
-            "segment": self.segment,
-            "start": self.start,
-            "before": self.before,
-            "after": self.after,
-        }
+        return self._asdict()
 
 
-@dataclass(frozen=True, slots=True)
-class Reorder:
+class Reorder(NamedTuple):
     """The group's member at new place ``i`` is the one that stood at ``order[i]``.
 
     ``group`` names units of the item, or is ``"choices"``: then the gold moves along.
@@ -55,26 +48,48 @@ class Reorder:
         return {"group": self.group, "order": list(self.order)}
 
 
-@dataclass(frozen=True, slots=True)
-class UseTemplate:
-    """The prompt is rendered by template ``after`` instead of ``before``."""
+class Use(NamedTuple):
+    """The prompt is made with value ``after`` of a setting (template, few-shot) instead."""
 
+    setting: str
     before: str
     after: str
 
     def as_dict(self) -> dict[str, Any]:
         """The form that is logged with a sample."""
-        return {"template": [self.before, self.after]}
+        return self._asdict()
 
 
-Edit = Replace | Reorder | UseTemplate
+class Relabel(NamedTuple):
+    """The words to answer with, place by place: labels of options, or names of verdicts."""
+
+    before: tuple[str, ...]
+    after: tuple[str, ...]
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that is logged with a sample."""
+        return {"labels_before": list(self.before), "labels_after": list(self.after)}
+
+
+class Regold(NamedTuple):
+    """The meaning changed and with it the right answer: for controls of sensitivity alone."""
+
+    before: int | str
+    after: int | str
+
+    def as_dict(self) -> dict[str, Any]:
+        """The form that is logged with a sample."""
+        return {"gold_before": self.before, "gold_after": self.after}
+
+
+Edit = Replace | Reorder | Use | Relabel | Regold
 
 
 def edits_from_dicts(rows: Iterable[Mapping[str, Any]]) -> tuple[Edit, ...]:
     """Read logged edits back.
 
     Raises:
-        DataError: when a row is none of the three kinds.
+        DataError: when a row is none of the kinds.
     """
     result: list[Edit] = []
     for row in rows:
@@ -83,11 +98,19 @@ def edits_from_dicts(rows: Iterable[Mapping[str, Any]]) -> tuple[Edit, ...]:
                 result.append(Replace(s, i, b, a))
             case {"group": str(g), "order": [*order]} if all(type(k) is int for k in order):
                 result.append(Reorder(g, tuple(order)))
-            case {"template": [str(b), str(a)]}:
-                result.append(UseTemplate(b, a))
+            case {"setting": str(s), "before": str(b), "after": str(a)}:
+                result.append(Use(s, b, a))
+            case {"labels_before": [*b], "labels_after": [*a]} if _texts(b) and _texts(a):
+                result.append(Relabel(tuple(b), tuple(a)))
+            case {"gold_before": int(b) | str(b), "gold_after": int(a) | str(a)}:
+                result.append(Regold(b, a))
             case _:
-                raise DataError(f"a logged edit is a replace, an order or a template, got {row!r}")
+                raise DataError(f"a logged edit has the fields of one of its kinds, got {row!r}")
     return tuple(result)
+
+
+def _texts(values: Sequence[object]) -> bool:
+    return all(isinstance(v, str) for v in values)
 
 
 def apply_edits(item: Item, edits: Sequence[Edit]) -> Item:
@@ -96,7 +119,10 @@ def apply_edits(item: Item, edits: Sequence[Edit]) -> Item:
     Raises:
         ValueError: when an edit does not fit the item (the message says why).
     """
-    return _apply(item, edits, _forward)
+    for edit in edits:
+        if not isinstance(edit, Replace):
+            item = _set(item, edit)
+    return _rewritten(item, edits, _applied)
 
 
 def undo_edits(item: Item, edits: Sequence[Edit]) -> Item:
@@ -105,91 +131,132 @@ def undo_edits(item: Item, edits: Sequence[Edit]) -> Item:
     Raises:
         ValueError: when an edit does not fit the item.
     """
-    # Moves and templates build on each other; replaces all count in the canonical text.
-    moves = [e for e in reversed(edits) if not isinstance(e, Replace)]
-    replaces = [e for e in edits if isinstance(e, Replace)]
-    return _apply(item, [_inverse(e) for e in (*moves, *replaces)], _backward)
+    for edit in reversed(edits):  # moves and settings build on each other
+        if not isinstance(edit, Replace):
+            item = _set(item, _inverse(edit))
+    return _rewritten(item, edits, undone_text)
 
 
-def _inverse(edit: Edit) -> Edit:
-    match edit:
-        case Replace():
-            return Replace(edit.segment, edit.start, edit.after, edit.before)
-        case Reorder():
-            inverse = [0] * len(edit.order)
-            for new, old in enumerate(edit.order):
-                inverse[old] = new
-            return Reorder(edit.group, tuple(inverse))
-        case UseTemplate():
-            return UseTemplate(edit.after, edit.before)
+class Edits(tuple[Edit, ...]):
+    """Edits in the order in which a perturber gave them; what guards ask of them is found once."""
+
+    @cached_property
+    def kinds(self) -> frozenset[type]:
+        """The kinds of edit among them."""
+        return frozenset(map(type, self))
+
+    @cached_property
+    def by_segment(self) -> Mapping[str, Sequence[Replace]]:
+        """The replacements of each segment, in text order."""
+        groups: dict[str, list[Replace]] = {}
+        for edit in self:
+            if isinstance(edit, Replace):
+                if edit[0] in groups:
+                    groups[edit[0]].append(edit)
+                else:
+                    groups[edit[0]] = [edit]
+        for group in groups.values():
+            if len(group) > 1:
+                group.sort(key=_place)
+        return groups
 
 
-def _apply(item: Item, edits: Sequence[Edit], rewrite: Any) -> Item:
-    replaces: dict[str, list[Replace]] = {}
-    for edit in edits:
-        match edit:
-            case Replace():
-                replaces.setdefault(edit.segment, []).append(edit)
-            case Reorder():
-                item = _reorder(item, edit)
-            case UseTemplate():
-                item = _use_template(item, edit)
-            case _:
-                raise ValueError(f"not an edit: {type(edit).__name__}")
-    if not replaces:
+def _place(edit: Replace) -> tuple[int, bool]:
+    # An insertion stands before what is replaced at the same place, however they are listed.
+    return edit[1], edit[2] != ""
+
+
+_Rewrite = Callable[[str, str, Sequence[Replace]], str]
+
+
+def _rewritten(item: Item, edits: Sequence[Edit], rewrite: _Rewrite) -> Item:
+    groups = (edits if isinstance(edits, Edits) else Edits(edits)).by_segment
+    if not groups:
         return item
     segments = dict(item.segments)
-    for name, group in replaces.items():
+    for name, group in groups.items():
         if name not in segments:
             raise ValueError(f"no segment {name!r}; there are {', '.join(segments)}")
         segments[name] = rewrite(name, segments[name], group)
-    return replace(item, segments=segments)
+    return item.altered(segments=segments)
 
 
-def _forward(name: str, text: str, edits: list[Replace]) -> str:
+def _applied(name: str, text: str, edits: Sequence[Replace]) -> str:
     parts, position = [], 0
-    # An insertion stands before what is replaced at the same place, however they are listed.
-    for edit in sorted(edits, key=lambda e: (e.start, bool(e.before))):
-        fits = position <= edit.start <= len(text)
-        if not fits or text[edit.start : edit.end] != edit.before:
-            raise ValueError(f"edit at {name}[{edit.start}] overlaps another or misquotes the text")
-        parts += [text[position : edit.start], edit.after]
-        position = edit.end
-    return "".join([*parts, text[position:]])
+    for _, start, before, after in edits:
+        end = start + len(before)
+        if not position <= start <= len(text) or text[start:end] != before:
+            raise ValueError(f"edit at {name}[{start}] overlaps another or misquotes the text")
+        parts.append(text[position:start])
+        parts.append(after)
+        position = end
+    parts.append(text[position:])
+    return "".join(parts)
 
 
-def _backward(name: str, text: str, edits: list[Replace]) -> str:
+def undone_text(name: str, text: str, edits: Sequence[Replace]) -> str:
+    """A segment's text before its replacements, which are given in text order.
+
+    Raises:
+        ValueError: when the text does not hold what they put there.
+    """
     parts, position, shift = [], 0, 0
-    # start counts in the canonical text, before/after are swapped already
-    for edit in sorted(edits, key=lambda e: (e.start, bool(e.after))):
-        start = edit.start + shift
-        if start < position or text[start : start + len(edit.before)] != edit.before:
-            raise ValueError(f"edit at {name}[{edit.start}] does not match the perturbed text")
-        parts += [text[position:start], edit.after]
-        position = start + len(edit.before)
-        shift += len(edit.before) - len(edit.after)
-    return "".join([*parts, text[position:]])
+    for _, canonical, before, after in edits:
+        start = canonical + shift
+        end = start + len(after)
+        if start < position or text[start:end] != after:
+            raise ValueError(f"edit at {name}[{canonical}] does not match the perturbed text")
+        parts.append(text[position:start])
+        parts.append(before)
+        position = end
+        shift += len(after) - len(before)
+    parts.append(text[position:])
+    return "".join(parts)
+
+
+def _inverse(edit: Edit) -> Edit:
+    if isinstance(edit, Reorder):
+        inverse = [0] * len(edit.order)
+        for new, old in enumerate(edit.order):
+            inverse[old] = new
+        return Reorder(edit.group, tuple(inverse))
+    if isinstance(edit, Replace):
+        raise TypeError("replacements are undone together")
+    return edit._replace(before=edit.after, after=edit.before)  # type: ignore[arg-type]
+
+
+def _set(item: Item, edit: Edit) -> Item:
+    match edit:
+        case Reorder():
+            return _reorder(item, edit)
+        case Use(setting, before, after):
+            if item.settings.get(setting) != before or after not in item.offers.get(setting, ()):
+                raise ValueError(f"no {setting} change {before!r} to {after!r} for this item")
+            return item.altered(settings={**item.settings, setting: after})
+        case Relabel(before, after):
+            if item.labels != before or len(after) != len(before):
+                raise ValueError(f"the item's labels are {item.labels!r}, not {before!r}")
+            return item.altered(labels=tuple(after))
+        case Regold(before, after):
+            if item.gold != before:
+                raise ValueError(f"the item's gold is {item.gold!r}, not {before!r}")
+            return item.altered(gold=after)
+    raise ValueError(f"not an edit: {type(edit).__name__}")
 
 
 def _reorder(item: Item, edit: Reorder) -> Item:
     if edit.group == CHOICES:
         _check_permutation(edit, len(item.choices))
         gold = edit.order.index(item.gold) if isinstance(item.gold, int) else item.gold
-        return replace(item, choices=tuple(item.choices[i] for i in edit.order), gold=gold)
+        return item.altered(choices=tuple(item.choices[i] for i in edit.order), gold=gold)
     if edit.group not in item.units:
         raise ValueError(f"no units {edit.group!r}; there are {', '.join(item.units) or 'none'}")
     units = item.units[edit.group]
     _check_permutation(edit, len(units.members))
     moved = Units(tuple(units.members[i] for i in edit.order), units.precedence)
-    return replace(item, units={**item.units, edit.group: moved})
+    return item.altered(units={**item.units, edit.group: moved})
 
 
 def _check_permutation(edit: Reorder, size: int) -> None:
     if sorted(edit.order) != list(range(size)):
         raise ValueError(f"order of {edit.group!r} is no permutation of 0..{size - 1}")
-
-
-def _use_template(item: Item, edit: UseTemplate) -> Item:
-    if item.template != edit.before or edit.after not in item.templates:
-        raise ValueError(f"no template change {edit.before!r} to {edit.after!r} for this item")
-    return replace(item, template=edit.after)

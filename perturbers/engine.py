@@ -2,27 +2,42 @@
 
 from __future__ import annotations
 
+import random
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
+import numpy as np
+
 from oodrop import OodropError, RunError
 from oodrop.perturbers.certificate import Certificate, Outcome
-from oodrop.perturbers.edits import CHOICES, Edit, Reorder, Replace, UseTemplate, apply_edits
-from oodrop.perturbers.guards import applicable_guards, first_failure
+from oodrop.perturbers.edits import (
+    CHOICES,
+    Edit,
+    Edits,
+    Regold,
+    Relabel,
+    Reorder,
+    Replace,
+    Use,
+    apply_edits,
+)
+from oodrop.perturbers.guards import run_guards
 from oodrop.perturbers.item import Item
 from oodrop.perturbers.registry import (
     SEVERITY_FRACTION,
     Evidence,
     NotApplicable,
     Perturber,
+    Proposal,
     get_perturber,
 )
 from oodrop.perturbers.rng import item_generator
 from oodrop.perturbers.variant import CANONICAL, Variant
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
+_EDITS = (Replace, Reorder, Use, Relabel, Regold)
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,26 +56,65 @@ def perturb(item: Item, variant: Variant) -> Perturbed:
     Raises:
         UnknownNameError: when no such perturber exists.
         OodropError: when the variant gives parameters or a severity that it does not take.
-        RunError: when the perturber raises or returns something other than fitting edits.
+        RunError: when the perturber raises, returns something other than fitting edits, or draws
+            from a global generator.
     """
-    if variant.perturber == CANONICAL:
-        return _kept(item, "canonical", "")
-    plugin = get_perturber(variant.perturber)
-    options = check_options(plugin, variant)
-    if not plugin.knows(item.language):
-        return _kept(item, "not_applicable", f"language {item.language!r} is not known to it")
-    rng = item_generator(variant.seed, plugin.name, plugin.version, item.item_id)
+    return Bound(variant)(item)
+
+
+class Bound:
+    """A variant with its perturber looked up and its options checked: for many items."""
+
+    def __init__(self, variant: Variant) -> None:
+        self.variant = variant
+        self.plugin = None if variant.perturber == CANONICAL else get_perturber(variant.perturber)
+        self._options = check_options(self.plugin, variant) if self.plugin else {}
+
+    def __call__(self, item: Item) -> Perturbed:
+        """As `perturb`."""
+        plugin = self.plugin
+        if plugin is None:
+            return _kept(item, "canonical", "")
+        if not plugin.knows(item.language):
+            reason = f"language {item.language!r} is not known to it"
+            return _kept(item, "not_applicable", reason)
+        rng = item_generator(self.variant.seed, plugin.name, plugin.version, item.item_id)
+        call = _guarded_call if plugin.is_foreign else _call
+        answer = call(plugin, item, rng, self._options)
+        if isinstance(answer, NotApplicable):
+            return _kept(item, "not_applicable", answer.reason)
+        eligible = answer.eligible if isinstance(answer, Proposal) else None
+        proposed = answer.edits if isinstance(answer, Proposal) else answer
+        return _certify(item, plugin, _checked_edits(plugin, item, proposed), eligible)
+
+
+def _call(plugin: Perturber, item: Item, rng: random.Random, options: Mapping[str, Any]) -> Any:
     try:
-        edits = plugin.function(item, rng, **options)
+        return plugin.function(item, rng, **options)
     except OodropError:  # says itself what is missing or wrong
         raise
     except Exception as error:  # plugins are foreign code: name the culprit and the item
         raise RunError(
             f"perturber {plugin.name} raised {type(error).__name__} on item {item.item_id}: {error}"
         ) from error
-    if isinstance(edits, NotApplicable):
-        return _kept(item, "not_applicable", edits.reason)
-    return _certify(item, plugin, _checked_edits(plugin, item, edits))
+
+
+def _guarded_call(
+    plugin: Perturber, item: Item, rng: random.Random, options: Mapping[str, Any]
+) -> Any:
+    before = _global_states()
+    answer = _call(plugin, item, rng, options)
+    if _global_states() != before:
+        raise RunError(
+            f"perturber {plugin.name} drew from a global generator on item {item.item_id}; "
+            "it must use the one that it is given"
+        )
+    return answer
+
+
+def _global_states() -> tuple[Any, ...]:
+    name, keys, *rest = np.random.get_state()  # noqa: NPY002  # the very generator is meant
+    return (random.getstate(), name, keys.tobytes(), *rest)  # type: ignore[union-attr]
 
 
 def check_options(plugin: Perturber, variant: Variant) -> dict[str, Any]:
@@ -94,45 +148,69 @@ def check_options(plugin: Perturber, variant: Variant) -> dict[str, Any]:
     return options
 
 
-def _checked_edits(plugin: Perturber, item: Item, edits: Sequence[Edit]) -> tuple[Edit, ...]:
-    what = f"perturber {plugin.name} on item {item.item_id}"
-    if not isinstance(edits, (list, tuple)) or not all(
-        isinstance(e, (Replace, Reorder, UseTemplate)) for e in edits
-    ):
-        raise RunError(f"{what} must return a list of edits or NotApplicable, got {edits!r:.80}")
-    if any(isinstance(e, Replace) and e.segment in (CHOICES, "gold") for e in edits):
-        raise RunError(f"{what} must not edit the gold or the options' text")
-    replaces = [e for e in edits if isinstance(e, Replace) and isinstance(e.after, str)]
-    if any(_SURROGATE.search(e.after) for e in replaces):
-        raise RunError(f"{what} returned text with a lone surrogate, which no file can hold")
-    return tuple(e for e in edits if not (isinstance(e, Replace) and e.before == e.after))
+def _checked_edits(plugin: Perturber, item: Item, edits: Sequence[Edit]) -> Edits:
+    if not isinstance(edits, (list, tuple)) or not all(isinstance(e, _EDITS) for e in edits):
+        raise RunError(
+            f"{_what(plugin, item)} must return a list of edits or NotApplicable, got {edits!r:.80}"
+        )
+    empty = False
+    for edit in edits:
+        if isinstance(edit, Replace):
+            segment, _, before, after = edit
+            if segment in (CHOICES, "gold"):
+                raise RunError(
+                    f"{_what(plugin, item)} must not edit the gold or the options' text"
+                )
+            if isinstance(after, str) and not after.isascii() and _SURROGATE.search(after):
+                raise RunError(
+                    f"{_what(plugin, item)} returned text with a lone surrogate, "
+                    "which no file can hold"
+                )
+            empty |= before == after
+        elif isinstance(edit, Regold) and plugin.family != "control":
+            raise RunError(f"{_what(plugin, item)} must not change the gold: only controls may")
+    if empty:
+        return Edits(e for e in edits if not (isinstance(e, Replace) and e.before == e.after))
+    return Edits(edits)
 
 
-def _certify(item: Item, plugin: Perturber, edits: tuple[Edit, ...]) -> Perturbed:
+def _what(plugin: Perturber, item: Item) -> str:
+    return f"perturber {plugin.name} on item {item.item_id}"
+
+
+def _certify(
+    item: Item, plugin: Perturber, edits: Edits, eligible: int | None
+) -> Perturbed:
     try:
         edited = apply_edits(item, edits)
     except (TypeError, ValueError) as error:  # a plugin may put anything into an edit's fields
         raise RunError(
             f"perturber {plugin.name} returned an edit that does not fit {item.item_id}: {error}"
         ) from error
-    if edited.sha256() == item.sha256():
+    if edited.same_content(item):
         return _kept(item, "unchanged", "")
-    failure = first_failure(item, edited, edits)
+    try:
+        guards, failure = run_guards(item, edited, edits)
+    except OodropError:
+        raise
+    except Exception as error:  # a task's own render or rederive may raise on what it is given
+        raise RunError(
+            f"{_what(plugin, item)}: a guard raised {type(error).__name__}: {error}"
+        ) from error
     if failure is not None:
-        guard, problem = failure
-        return _kept(item, "refused", f"{guard}: {problem}")
-    guards = applicable_guards(item, edits)
-    certificate = Certificate(
-        "changed", _evidence(plugin, guards, edits), edits, guards, "", item.sha256()
-    )
+        return _kept(item, "refused", f"{failure[0]}: {failure[1]}")
+    evidence = _evidence(plugin, guards, edits)
+    certificate = Certificate("changed", evidence, edits, guards, "", item.sha256(), eligible)
     return Perturbed(edited, certificate)
 
 
-def _evidence(plugin: Perturber, guards: tuple[str, ...], edits: tuple[Edit, ...]) -> Evidence:
+def _evidence(plugin: Perturber, guards: tuple[str, ...], edits: Edits) -> Evidence:
     # Moving units is proved only where a program derived the label again; a task that merely
     # declares its units independent has had that checked by a person.
+    if plugin.evidence != "proved" or Reorder not in edits.kinds:
+        return plugin.evidence
     moved_units = any(isinstance(e, Reorder) and e.group != CHOICES for e in edits)
-    if plugin.evidence == "proved" and moved_units and "G3_gold_rederived" not in guards:
+    if moved_units and "G3_gold_rederived" not in guards:
         return "checked"
     return plugin.evidence
 

@@ -1,45 +1,176 @@
-"""Guards: run after every perturber, ours and plugins alike; one failure refuses the item."""
+"""Guards: run after every perturber, ours and plugins alike; one failure refuses the item.
+
+A guard is a name, the edits that concern it, and a check that gives "" or what is wrong.
+"""
 
 from __future__ import annotations
 
+from bisect import bisect_left
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 
-from oodrop.perturbers.edits import CHOICES, Edit, Reorder, Replace, UseTemplate, undo_edits
-from oodrop.perturbers.item import Item
-from oodrop.perturbers.spans import protected_spans
+from oodrop.perturbers.crossreference import options_refer_to_each_other
+from oodrop.perturbers.edits import (
+    CHOICES,
+    Edit,
+    Regold,
+    Relabel,
+    Reorder,
+    Replace,
+    Use,
+    Edits,
+    undo_edits,
+    undone_text,
+)
+from oodrop.perturbers.equivalence import equivalence
+from oodrop.perturbers.item import TEMPLATE, Item
+from oodrop.perturbers.spans import is_harmless, is_plain, protected_spans
 
-Guard = Callable[[Item, Item, Sequence[Edit]], str]
+_MASK = "\ufffc"
+_SAFE_BEFORE = frozenset(" \t\"“(")
+_SAFE_AFTER = frozenset(" \t\"”)")
+_MARKS = frozenset(".,;:!?")
 
 
-def protected_text_kept(before: Item, after: Item, edits: Sequence[Edit]) -> str:
+@dataclass(frozen=True, slots=True)
+class Guard:
+    """One promise about every changed item.
+
+    Attributes:
+        name: stands in the certificate.
+        kinds: kinds of edit that it looks at; without one of them it does not run.
+        concerns: whether it has something to look at in these edits of this item.
+        check: (before, after, edits) to "" or one sentence saying what is wrong.
+    """
+
+    name: str
+    kinds: tuple[type, ...]
+    concerns: Callable[[Item, Edits], bool]
+    check: Callable[[Item, Item, Edits], str]
+
+
+def protected_text_kept(before: Item, after: Item, edits: Edits) -> str:
     """G0: no edit touches a protected span, and none brings new protected text.
 
-    A new "not" or "only" would change the meaning as surely as a lost one. Only a rewording of the
-    whole segment from the task's reviewed bank may bring words of its own.
+    A new "not" or "only" would change the meaning as surely as a lost one. Excepted are edits that
+    a program shows to be equivalent (`equivalence`), names that are exchanged throughout, whole
+    segments from the task's reviewed bank, and the edits of a control that changes the gold.
     """
-    touched = {e.segment for e in edits if isinstance(e, Replace)}
-    for name in sorted(touched):
+    if Regold in edits.kinds:
+        return ""
+    names = _names(before) if before.entities else frozenset()
+    for name, group in edits.by_segment.items():
         old, new = before.segments[name], after.segments[name]
-        spans = protected_spans(old, before.protected)
-        for edit in edits:
-            if isinstance(edit, Replace) and edit.segment == name:
-                for start, end in spans:
-                    inside = (
-                        start < edit.start < end
-                        if not edit.before
-                        else (edit.start < end and start < edit.end)
-                    )
-                    if inside:
-                        return f"an edit of {name} touches the protected text {old[start:end]!r}"
-        kept = [old[a:b] for a, b in spans]
-        now = [new[a:b] for a, b in protected_spans(new, before.protected)]
-        if kept != now and not _from_the_bank(before, after, name):
-            return f"protected text of {name} is not what it was"
+        if _plainly_harmless(before, name, old, new, group):
+            continue
+        if new in _bank(before, name):
+            continue
+        problem = _text_kept(before, name, old, new, group, names)
+        if problem:
+            return problem
     return ""
 
 
-def options_kept(before: Item, after: Item, edits: Sequence[Edit]) -> str:
+def _names(item: Item) -> frozenset[str]:
+    return frozenset(name for kind in item.entities.values() for name in kind)
+
+
+def _bank(item: Item, segment: str) -> set[str]:
+    inverted = {i.question for i in item.inversions.values()} if segment == "question" else set()
+    return {*item.paraphrases.get(segment, {}).values(), *inverted}
+
+
+def _plainly_harmless(
+    item: Item, name: str, old: str, new: str, group: Sequence[Replace]
+) -> bool:
+    """Words for words between untouched blanks: what is protected cannot change, nothing is read.
+
+    It says the same as `_text_kept` (a property test holds them against each other), without
+    reading the whole segment again; where it says False, the whole is read.
+    """
+    spans, shift, last = item.spans(name), 0, -1
+    for _, start, quoted, after in group:
+        end = start + len(quoted)
+        k = bisect_left(spans, (end,)) - 1
+        if k >= 0 and spans[k][1] > start:
+            return False
+        if start <= last or not (is_harmless(after) and is_plain(quoted)):
+            return False
+        if start and old[start - 1] not in _SAFE_BEFORE:
+            return False
+        follower = old[end : end + 2]
+        if follower and follower[0] not in _SAFE_AFTER:
+            if follower[0] not in _MARKS or follower[1:].strip(" \t"):
+                return False
+        if item.protected:
+            place = start + shift
+            shift += len(after) - len(quoted)
+            for literal in item.protected:
+                low = max(0, place - len(literal) + 1)
+                if new.find(literal, low, place + len(after) + len(literal) - 1) >= 0:
+                    return False
+        last = end
+    return True
+
+
+def _text_kept(
+    item: Item, name: str, old: str, new: str, group: Sequence[Replace], names: frozenset[str]
+) -> str:
+    masked_old, masked_new, place, shift = [], [], 0, 0
+    spans = item.spans(name)
+    for edit in group:
+        touched = _touched(spans, edit)
+        kind = "name" if edit.before in names else equivalence(edit.before, edit.after)
+        inside = all(edit.start <= a and b <= edit.end for a, b in touched)
+        if touched and (kind in (None, "look-alike") or not inside):
+            start, end = touched[0]
+            return f"an edit of {name} touches the protected text {old[start:end]!r}"
+        if kind is None:
+            continue
+        masked_old += [old[place : edit.start], _MASK]
+        masked_new += [new[place + shift : edit.start + shift], _MASK]
+        place = edit.end
+        shift = _shift_before(group, place)
+    kept = _protected_texts("".join([*masked_old, old[place:]]), item.protected)
+    now = _protected_texts("".join([*masked_new, new[place + shift :]]), item.protected)
+    return "" if kept == now else f"protected text of {name} is not what it was"
+
+
+def _touched(spans: Sequence[tuple[int, int]], edit: Replace) -> list[tuple[int, int]]:
+    if edit.before:
+        return [(a, b) for a, b in spans if a < edit.end and edit.start < b]
+    return [(a, b) for a, b in spans if a < edit.start < b]
+
+
+def _shift_before(group: Sequence[Replace], place: int) -> int:
+    return sum(len(e.after) - len(e.before) for e in group if e.end <= place and e.start < place)
+
+
+def _protected_texts(text: str, literals: tuple[str, ...]) -> list[str]:
+    return [text[a:b] for a, b in protected_spans(text, literals)]
+
+
+def names_exchanged(before: Item, after: Item, edits: Edits) -> str:
+    """G2 for names: one new name for each old one, everywhere, and none that was there already."""
+    names = _names(before)
+    renamed: dict[str, str] = {}
+    for edit in edits:
+        if isinstance(edit, Replace) and edit.before in names:
+            if renamed.setdefault(edit.before, edit.after) != edit.after:
+                return f"{edit.before!r} has two new names"
+    text = "\n".join(before.segments.values())
+    if len(set(renamed.values())) < len(renamed):
+        return "two names became the same"
+    known = next((new for new in renamed.values() if new in text), None)
+    if known is not None:
+        return f"the new name {known!r} was in the text already"
+    told = "\n".join(after.segments.values())
+    left = next((old for old in renamed if old in told), None)
+    return "" if left is None else f"the old name {left!r} is still told somewhere"
+
+
+def options_kept(before: Item, after: Item, edits: Edits) -> str:
     """G1: the same options, and the gold still points to the same text."""
     if Counter(before.choices) != Counter(after.choices):
         return "the options are not the same set"
@@ -48,7 +179,14 @@ def options_kept(before: Item, after: Item, edits: Sequence[Edit]) -> str:
     return ""
 
 
-def units_kept(before: Item, after: Item, edits: Sequence[Edit]) -> str:
+def labels_renamed(before: Item, after: Item, edits: Edits) -> str:
+    """G1 for labels: each place has a label of its own, and what it stands for is the same."""
+    if len(set(after.labels)) != len(before.labels) or not all(after.labels):
+        return "two places have the same label, or one has none"
+    return "" if before.gold == after.gold else "the gold points to another answer"
+
+
+def units_kept(before: Item, after: Item, edits: Edits) -> str:
     """G1 for units: the same members, and the declared precedence holds."""
     for name, units in after.units.items():
         if sorted(units.members) != sorted(before.units[name].members):
@@ -60,68 +198,120 @@ def units_kept(before: Item, after: Item, edits: Sequence[Edit]) -> str:
     return ""
 
 
-def prompt_complete(before: Item, after: Item, edits: Sequence[Edit]) -> str:
-    """G2 for templates: every segment stands in the new prompt as often as in the old one."""
-    if not any(isinstance(e, UseTemplate) for e in edits) or before.render is None:
+def prompt_complete(before: Item, after: Item, edits: Edits) -> str:
+    """G2 for templates: every text stands in the new prompt as often as in the old one.
+
+    The texts are the segments, the options, and the fixed sentences that the task requires.
+    """
+    if before.render is None:
         return ""
     old, new = before.render(before), before.render(after)
-    for name in before.segments:
-        text = after.segments[name]
-        if new.count(text) != old.count(before.segments[name]):
-            return f"{name} does not stand in the new prompt as in the old one"
-    return ""
+    pairs = [(f"segment {n}", t, after.segments[n]) for n, t in before.segments.items()]
+    if before.listed:
+        pairs += [(f"option {c!r}", c, c) for c in before.choices]
+    for what, text, now in pairs:
+        if _count(now, new) != _count(text, old):
+            return f"{what} does not stand in the new prompt as in the old one"
+    missing = next((text for text in before.required if text not in new), None)
+    return "" if missing is None else f"the sentence {missing!r} is not in the new prompt"
 
 
-def gold_rederived(before: Item, after: Item, edits: Sequence[Edit]) -> str:
-    """G3: the task's own program still derives the same gold."""
-    if after.rederive is None or not any(isinstance(e, Reorder) for e in edits):
-        return ""
+def _count(text: str, prompt: str) -> int:
+    """How often the text stands in the prompt on its own, not inside another word."""
+    if not text:
+        return 0
+    return sum(
+        not (
+            (prompt[i - 1 : i] + text[:1]).isalnum() and i > 0
+            or (text[-1:] + prompt[i + len(text) :][:1]).isalnum() and i + len(text) < len(prompt)
+        )
+        for i in _places(text, prompt)
+    )
+
+
+def _places(text: str, prompt: str) -> Iterator[int]:
+    at = prompt.find(text)
+    while at >= 0:
+        yield at
+        at = prompt.find(text, at + 1)
+
+
+def gold_rederived(before: Item, after: Item, edits: Edits) -> str:
+    """G3: the task's own program derives the gold that the item claims."""
+    if after.rederive is None:
+        return "no program derives the gold of this task"
     derived = after.rederive(after)
     return "" if derived == after.gold else f"the label is now {derived!r}, not {after.gold!r}"
 
 
-def invertible(before: Item, after: Item, edits: Sequence[Edit]) -> str:
+def no_cross_reference(before: Item, after: Item, edits: Edits) -> str:
+    """G4: options that speak of each other or of their places stay where they are."""
+    return options_refer_to_each_other(before)
+
+
+def invertible(before: Item, after: Item, edits: Edits) -> str:
     """Undoing the edits gives the canonical item, byte for byte."""
     try:
+        if edits.kinds == {Replace}:
+            for name, group in edits.by_segment.items():
+                if undone_text(name, after.segments[name], group) != before.segments[name]:
+                    return "undoing the edits gives another text"
+            return ""
         undone = undo_edits(after, edits)
     except ValueError as error:
         return f"the edits cannot be undone: {error}"
-    return "" if undone.sha256() == before.sha256() else "undoing the edits gives another item"
+    return "" if undone.same_content(before) else "undoing the edits gives another item"
 
 
-GUARDS: dict[str, Guard] = {
-    "G0_protected_text": protected_text_kept,
-    "G1_options": options_kept,
-    "G1_units": units_kept,
-    "G2_prompt_complete": prompt_complete,
-    "G3_gold_rederived": gold_rederived,
-    "invertible": invertible,
-}
+def _always(item: Item, edits: Edits) -> bool:
+    return True
 
 
-def applicable_guards(item: Item, edits: Sequence[Edit]) -> tuple[str, ...]:
-    """Names of the guards that have something to look at for these edits."""
-    kinds = {type(e) for e in edits}
-    moved = {e.group for e in edits if isinstance(e, Reorder)}
-    has = {
-        "G0_protected_text": Replace in kinds,
-        "G1_options": CHOICES in moved,
-        "G1_units": bool(moved - {CHOICES}),
-        "G2_prompt_complete": UseTemplate in kinds and item.render is not None,
-        "G3_gold_rederived": Reorder in kinds and item.rederive is not None,
-        "invertible": bool(edits),
-    }
-    return tuple(name for name, wanted in has.items() if wanted)
+def _moves_units(item: Item, edits: Edits) -> bool:
+    return any(isinstance(e, Reorder) and e.group != CHOICES for e in edits)
 
 
-def first_failure(before: Item, after: Item, edits: Sequence[Edit]) -> tuple[str, str] | None:
-    """Name and sentence of the first guard that does not hold; all of them are asked."""
-    for name, guard in GUARDS.items():
-        problem = guard(before, after, edits)
-        if problem:
-            return name, problem
-    return None
+def _moves_options(item: Item, edits: Edits) -> bool:
+    return any(isinstance(e, Reorder) and e.group == CHOICES for e in edits)
 
 
-def _from_the_bank(before: Item, after: Item, name: str) -> bool:
-    return after.segments[name] in before.paraphrases.get(name, {}).values()
+def _renames(item: Item, edits: Edits) -> bool:
+    names = _names(item) if item.entities else ()
+    return any(isinstance(e, Replace) and e.before in names for e in edits)
+
+
+def _switches_template(item: Item, edits: Edits) -> bool:
+    return item.render is not None and any(
+        isinstance(e, Use) and e.setting == TEMPLATE for e in edits
+    )
+
+
+def _has_program_or_must(item: Item, edits: Edits) -> bool:
+    return item.rederive is not None or any(isinstance(e, Regold) for e in edits)
+
+
+GUARDS: tuple[Guard, ...] = (
+    Guard("G0_protected_text", (Replace,), _always, protected_text_kept),
+    Guard("G1_options", (Reorder,), _moves_options, options_kept),
+    Guard("G1_labels", (Relabel,), _always, labels_renamed),
+    Guard("G1_units", (Reorder,), _moves_units, units_kept),
+    Guard("G2_names", (Replace,), _renames, names_exchanged),
+    Guard("G2_prompt_complete", (Use,), _switches_template, prompt_complete),
+    Guard("G3_gold_rederived", (Reorder, Regold), _has_program_or_must, gold_rederived),
+    Guard("G4_no_cross_reference", (Reorder,), _moves_options, no_cross_reference),
+    Guard("invertible", (Replace, Reorder, Use, Relabel, Regold), _always, invertible),
+)
+
+
+def run_guards(
+    before: Item, after: Item, edits: Edits
+) -> tuple[tuple[str, ...], tuple[str, str] | None]:
+    """Names of the guards that ran, and the first failure (name, sentence) if there is one."""
+    ran = []
+    for guard in GUARDS:
+        if not edits.kinds.isdisjoint(guard.kinds) and guard.concerns(before, edits):
+            problem = guard.check(before, after, edits)
+            if problem:
+                return tuple(ran), (guard.name, problem)
+            ran.append(guard.name)
+    return tuple(ran), None

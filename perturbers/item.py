@@ -6,6 +6,14 @@ import hashlib
 import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+from oodrop.perturbers.spans import Span, eligible_words, protected_spans
+
+TEMPLATE = "template"
+FEWSHOT = "fewshot"
+CANONICAL_SETTING = "canonical"
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +29,28 @@ class Units:
     precedence: frozenset[tuple[str, str]] = frozenset()
 
 
+@dataclass(frozen=True, slots=True)
+class Inversion:
+    """A question that asks for the opposite, and what each answer is then called.
+
+    Attributes:
+        question: replaces the segment ``question``.
+        labels: the new answer words, place by place those of `Item.labels`.
+    """
+
+    question: str
+    labels: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Word:
+    """An eligible word: ``text`` stands at ``start`` of the segment."""
+
+    segment: str
+    start: int
+    text: str
+
+
 @dataclass(frozen=True)
 class Item:
     """One document in the form that perturbers work on; a task makes it, nobody guesses.
@@ -31,15 +61,25 @@ class Item:
         segments: editable text by name, in reading order.
         gold: the answer's text, or its index in ``choices`` where there are choices.
         choices: answer options in their present order; their text is never edited alone.
+        labels: the words that the model answers with, place by place of ``choices``; empty where
+            options are answered by their own text.
+        listed: whether the prompt lists the options, so that their order is seen.
         units: groups of segments that may change places, by group name.
-        template: name of the prompt template that renders the item.
-        templates: every template that the task offers, ``template`` included.
+        settings: how the prompt is made, by name: its ``template``, its ``fewshot`` examples
+            (absent where there are none).
+        offers: every value that the task offers for a setting, the present one included.
         paraphrases: reviewed rewordings of whole segments: segment name -> id -> text.
+        inversions: opposite questions by id, each with its answer words.
+        entities: names that may be exchanged for others of their kind: kind -> names.
         protected: literal strings that must survive verbatim (names, labels), besides numbers,
             units, negations and the like, which the guards find themselves.
+        required: fixed sentences that every prompt of the item shows (a closed world, an answer
+            contract).
         language: language code of the text; a perturber that does not know it does not apply.
         render: gives the prompt of an item, for guards that look at the whole of it.
         rederive: recomputes the gold from the item by program, where the task can.
+        contrast: edits that change the meaning and the gold, by kind, where the task can; None
+            where the item has no such counterpart. For controls only.
     """
 
     item_id: str
@@ -47,28 +87,99 @@ class Item:
     segments: Mapping[str, str]
     gold: int | str
     choices: tuple[str, ...] = ()
+    labels: tuple[str, ...] = ()
+    listed: bool = False
     units: Mapping[str, Units] = field(default_factory=dict)
-    template: str = "canonical"
-    templates: tuple[str, ...] = ("canonical",)
+    settings: Mapping[str, str] = field(default_factory=lambda: {TEMPLATE: CANONICAL_SETTING})
+    offers: Mapping[str, tuple[str, ...]] = field(
+        default_factory=lambda: {TEMPLATE: (CANONICAL_SETTING,)}
+    )
     paraphrases: Mapping[str, Mapping[str, str]] = field(default_factory=dict)
+    inversions: Mapping[str, Inversion] = field(default_factory=dict)
+    entities: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     protected: tuple[str, ...] = ()
+    required: tuple[str, ...] = ()
     language: str = "en"
     render: Callable[[Item], str] | None = field(default=None, compare=False, repr=False)
     rederive: Callable[[Item], int | str] | None = field(default=None, compare=False, repr=False)
+    contrast: Callable[[str], Any] | None = field(default=None, compare=False, repr=False)
 
     @property
     def gold_text(self) -> str:
-        """The answer as text, which no perturber may change."""
+        """The answer as text, which no label-keeping perturber may change."""
         return self.choices[self.gold] if isinstance(self.gold, int) else self.gold
 
-    def sha256(self) -> str:
-        """Hash of everything that a prompt is made from: text, order, options, gold, template."""
+    @property
+    def answers(self) -> tuple[str, ...]:
+        """What a model says for each option."""
+        return self.labels or self.choices
+
+    @property
+    def template(self) -> str:
+        """Name of the prompt template that renders the item."""
+        return self.settings[TEMPLATE]
+
+    def altered(self, **changes: Any) -> Item:
+        """A copy with some fields changed: `dataclasses.replace` at a tenth of its price."""
+        twin = object.__new__(Item)
+        values = twin.__dict__
+        values.update(self.__dict__)
+        values.pop("_sha256", None)  # what was found out about the text
+        values.pop("_spans", None)
+        values.pop("_words", None)
+        values.update(changes)
+        return twin
+
+    def same_content(self, other: Item) -> bool:
+        """Whether a prompt made from the other is made from the same text, order, gold, settings."""
+        return (
+            self.segments == other.segments
+            and self.units == other.units
+            and (self.choices, self.labels, self.gold) == (other.choices, other.labels, other.gold)
+            and self.settings == other.settings
+        )
+
+    @cached_property
+    def _sha256(self) -> str:
         content = {
             "segments": dict(self.segments),
             "units": {name: list(u.members) for name, u in self.units.items()},
             "choices": list(self.choices),
+            "labels": list(self.labels),
             "gold": self.gold,
-            "template": self.template,
+            "settings": dict(self.settings),
         }
         text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+    def sha256(self) -> str:
+        """Hash of everything that a prompt is made from: text, order, options, gold, settings."""
+        return self._sha256
+
+    def spans(self, segment: str) -> tuple[Span, ...]:
+        """Protected spans of a segment, found once for the item."""
+        found: tuple[Span, ...] | None = self._spans.get(segment)
+        if found is None:
+            text = self.segments[segment]
+            found = self._spans[segment] = protected_spans(text, self.protected)
+        return found
+
+    def words(self, min_len: int) -> tuple[Word, ...]:
+        """Words of at least ``min_len`` letters outside the protected spans, in reading order."""
+        found: tuple[Word, ...] | None = self._words.get(min_len)
+        if found is None:
+            found = self._words[min_len] = tuple(
+                Word(name, start, text[start:end])
+                for name, text in self.segments.items()
+                for start, end in eligible_words(text, self.spans(name), min_len)
+            )
+        return found
+
+    @cached_property
+    def _spans(self) -> dict[str, tuple[Span, ...]]:
+        return {}
+
+    @cached_property
+    def _words(self) -> dict[int, tuple[Word, ...]]:
+        return {}
+

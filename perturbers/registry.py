@@ -9,12 +9,13 @@ from __future__ import annotations
 
 import importlib.util
 import inspect
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Literal
+from typing import Literal, get_args
 
 from oodrop import DataError, OodropError, RunError, UnknownNameError
 from oodrop.perturbers.edits import Edit
@@ -35,7 +36,15 @@ class NotApplicable:
     reason: str
 
 
-PerturberFunction = Callable[..., Sequence[Edit] | NotApplicable]
+@dataclass(frozen=True, slots=True)
+class Proposal:
+    """Edits with the number of words or units that could have been edited, for the record."""
+
+    edits: Sequence[Edit]
+    eligible: int
+
+
+PerturberFunction = Callable[..., Sequence[Edit] | Proposal | NotApplicable]
 
 
 @dataclass(frozen=True)
@@ -70,13 +79,22 @@ class Perturber:
     function: PerturberFunction
     source: str
 
+    @property
+    def is_foreign(self) -> bool:
+        """Whether it comes from a plugin and not from this package."""
+        return not self.function.__module__.startswith("oodrop.")
+
     def knows(self, language: str) -> bool:
         """Whether it may be applied to text in this language."""
         return "*" in self.languages or language in self.languages
 
 
 _REGISTRY: dict[str, Perturber] = {}
+_FAILED: dict[str, str] = {}
 _loaded = False
+_NAME = re.compile(r"[a-z]+\.[a-z][a-z0-9]*(?:_[a-z0-9]+)*")
+_KEY = re.compile(r"[a-z][a-z0-9_]*")
+VALUE = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
 
 
 def perturber(
@@ -91,17 +109,21 @@ def perturber(
 ) -> Callable[[PerturberFunction], PerturberFunction]:
     """Register a function as a perturber; the family is the part of the name before the dot.
 
-    A function with a ``severity`` argument takes severities 1 to 5.
+    A function with a ``severity`` argument takes severities 1 to 5. Registering the same function
+    again changes nothing.
 
     Raises:
-        OodropError: for an unknown family, a missing docstring, or a name that another
-            function holds already (the message shows both places).
+        OodropError: for a name, family, version, level, evidence or parameter that is not what
+            it should be, a missing docstring, or a name that another function holds already (the
+            message shows both places).
     """
     family = name.partition(".")[0]
-    if family not in FAMILIES or "." not in name:
+    if family not in FAMILIES or not _NAME.fullmatch(name):
         raise OodropError(
             f"a perturber is named family.noun with a family of {', '.join(FAMILIES)}, got {name!r}"
         )
+    declared = dict(parameters or {})
+    _check_declaration(name, version, level, evidence, declared, languages)
 
     def register(function: PerturberFunction) -> PerturberFunction:
         code = function.__code__
@@ -109,6 +131,10 @@ def perturber(
         doc = inspect.getdoc(function)
         if not doc:
             raise OodropError(f"perturber {name!r} at {where} needs a docstring that defines it")
+        taken = inspect.signature(function).parameters
+        missing = next((key for key in declared if key not in taken), None)
+        if missing is not None:
+            raise OodropError(f"perturber {name!r} at {where} takes no argument {missing!r}")
         other = _REGISTRY.get(name)
         if other is not None and other.source != where:
             raise OodropError(f"perturber {name!r} is registered twice: {other.source} and {where}")
@@ -119,8 +145,8 @@ def perturber(
             level=level,
             evidence=evidence,
             summary=doc.splitlines()[0],
-            parameters=dict(parameters or {}),
-            has_severity="severity" in inspect.signature(function).parameters,
+            parameters=declared,
+            has_severity="severity" in taken,
             scores_all=scores_all,
             languages=languages,
             function=function,
@@ -131,13 +157,42 @@ def perturber(
     return register
 
 
+def _check_declaration(
+    name: str,
+    version: str,
+    level: str,
+    evidence: str,
+    parameters: Mapping[str, Sequence[str]],
+    languages: Sequence[str],
+) -> None:
+    for what, got, allowed in (
+        ("level", level, get_args(Level)),
+        ("evidence", evidence, get_args(Evidence)),
+    ):
+        if got not in allowed:
+            raise OodropError(
+                f"perturber {name!r}: {what} must be one of {', '.join(allowed)}, got {got!r}"
+            )
+    if not isinstance(version, str) or not version:
+        raise OodropError(f"perturber {name!r}: version must be a text such as '1.0'")
+    if isinstance(languages, str) or not languages:
+        raise OodropError(f"perturber {name!r}: languages must be a tuple such as ('en',)")
+    for key, values in parameters.items():
+        bad = next((v for v in values if not VALUE.fullmatch(v)), None)
+        if isinstance(values, str) or not _KEY.fullmatch(key) or bad is not None:
+            raise OodropError(
+                f"perturber {name!r}: parameter {key!r} must have a tuple of values that are "
+                f"lower-case words joined by underscores, got {bad or values!r}"
+            )
+
+
 def get_perturber(name: str) -> Perturber:
     """The perturber of this name.
 
     Raises:
         UnknownNameError: listing what exists, nearest first.
     """
-    known = all_perturbers()
+    known = _load_entry_points()
     if name not in known:
         raise UnknownNameError("perturber", name, known)
     return known[name]
@@ -145,14 +200,16 @@ def get_perturber(name: str) -> Perturber:
 
 def all_perturbers() -> Mapping[str, Perturber]:
     """Every registered perturber by name, sorted; loads entry points on first use."""
-    global _loaded
-    if not _loaded:
-        import oodrop.perturbers.builtin  # noqa: F401  # works from a bare checkout too
+    return dict(sorted(_load_entry_points().items()))
 
-        for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda p: p.name):
-            _load(f"entry point {point.name!r} ({point.value})", point.load)
-        _loaded = True  # behind the loop: a plugin that fails to load fails every time
-    return dict(sorted(_REGISTRY.items()))
+
+def skip_failing_plugins() -> Mapping[str, str]:
+    """Load every entry point, leave out those that fail, and say why: plugin -> reason.
+
+    Without this call a plugin that fails to load stops whatever asks for a perturber.
+    """
+    _load_entry_points(skip=True)
+    return dict(_FAILED)
 
 
 def load_plugin(path: Path) -> None:
@@ -160,7 +217,7 @@ def load_plugin(path: Path) -> None:
 
     Raises:
         DataError: when there is no such file.
-        RunError: when importing it fails.
+        RunError: when importing it fails; nothing of it stays registered.
     """
     if not path.is_file() or path.suffix != ".py":
         raise DataError(f"--plugin takes a .py file that exists, got {path}")
@@ -174,10 +231,30 @@ def load_plugin(path: Path) -> None:
     _load(f"plugin {path}", lambda: loader.exec_module(module))
 
 
+def _load_entry_points(skip: bool = False) -> Mapping[str, Perturber]:
+    global _loaded
+    if not _loaded:
+        import oodrop.perturbers.catalogue  # noqa: F401  # works from a bare checkout too
+
+        for point in sorted(entry_points(group=ENTRY_POINT_GROUP), key=lambda p: p.name):
+            what = f"entry point {point.name!r} ({point.value})"
+            try:
+                _load(what, point.load)
+            except OodropError as error:
+                if not skip:
+                    raise
+                _FAILED[what] = str(error)
+        _loaded = True  # behind the loop: a plugin that fails to load fails every time
+    return _REGISTRY
+
+
 def _load(what: str, load: Callable[[], object]) -> None:
+    before = dict(_REGISTRY)
     try:
         load()
-    except OodropError:
-        raise
-    except Exception as error:  # foreign code may raise anything; the name of it is what helps
+    except BaseException as error:  # foreign code may raise anything; its name is what helps
+        _REGISTRY.clear()
+        _REGISTRY.update(before)
+        if isinstance(error, OodropError) or not isinstance(error, (Exception, SystemExit)):
+            raise
         raise RunError(f"{what} failed to load: {type(error).__name__}: {error}") from error

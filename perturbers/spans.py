@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from functools import lru_cache
 
 Span = tuple[int, int]
@@ -34,51 +34,77 @@ _LATEX = (
     r"\$\$.+?\$\$|\$(?=\S)[^$\n]+?(?<=\S)\$|\\\((?:(?!\\\().)+?\\\)|"
     r"\\\[(?:(?!\\\[).)+?\\\]|\\[a-zA-Z]+(?:\{[^{}]*\})*"
 )
+_VOCABULARY = "|".join(
+    words.replace(" ", "|") for words in (_NEGATIONS, _COMPARATORS, _NUMBER_WORDS, _DATE_WORDS)
+)
 _PATTERNS = (
     r"```.*?```|`[^`\n]+`",  # code
     _LATEX,
     r"https?://\S+|www\.\S+|(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.]+",
+    # A word in quotation marks is spoken about, not used.
+    r"\"[^\"\n]{1,40}\"|“[^”\n]{1,40}”|(?<!\w)'[^'\n]{1,30}'(?!\w)",
     r"\{\{(?:(?!\{\{).)*?\}\}",
     rf"(?<!\w)[-+]?(?:\d[\d.,:/\-\u2013]*\d|\d)(?:(?:st|nd|rd|th)\b|\s?{_UNIT})?",
     r"\b\w*\d\w*",
     r"^[^\S\n]*\(?[A-Da-d][.):](?=\s)|\([A-Da-d]\)",  # option labels
     r"\b\w+n['’]t\b",
-    *(
-        rf"\b(?:{words.replace(' ', '|')})\b"
-        for words in (_NEGATIONS, _COMPARATORS, _NUMBER_WORDS, _DATE_WORDS)
-    ),
+    rf"\b(?:{_VOCABULARY})\b",
 )
 _PROTECTED = re.compile("|".join(f"(?:{p})" for p in _PATTERNS), re.I | re.M | re.S)
+_UNIT_WORD = re.compile(_UNIT, re.I)
+_VOCABULARY_WORD = re.compile(_VOCABULARY, re.I)
+_VOCABULARY_WORDS = frozenset(_VOCABULARY.split("|"))
+_PUNCTUATION = frozenset(" .,;!?'’“”\"-")
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
 
+@lru_cache(maxsize=65536)
 def protected_spans(text: str, literals: tuple[str, ...] = ()) -> tuple[Span, ...]:
     """Sorted, disjoint spans of ``text`` that no perturber may touch.
 
     Numbers with their units, times, dates, negations, comparators, quantifiers, code, LaTeX, URLs,
     option labels, and every occurrence of the given literals.
     """
-    own = [span for literal in literals for span in _occurrences(text, literal)]
-    return _merge([*_pattern_spans(text), *own]) if own else _pattern_spans(text)
+    found = [m.span() for m in _PROTECTED.finditer(text) if m.end() > m.start()]
+    for literal in literals:
+        start = text.find(literal) if literal else -1
+        while start >= 0:
+            found.append((start, start + len(literal)))
+            start = text.find(literal, start + 1)
+    return _merge(found)
+
+
+def is_vocabulary(text: str) -> bool:
+    """Whether the text is one of the words that are protected as such, in whatever case."""
+    return _VOCABULARY_WORD.fullmatch(text) is not None
+
+
+def starts_with_unit(text: str) -> bool:
+    """Whether the text would be read as a unit behind a number."""
+    return _UNIT_WORD.match(text.lstrip()) is not None
 
 
 @lru_cache(maxsize=65536)
-def _pattern_spans(text: str) -> tuple[Span, ...]:
-    return _merge(m.span() for m in _PROTECTED.finditer(text) if m.end() > m.start())
+def is_harmless(text: str) -> bool:
+    """Words and plain punctuation, two letters or more, of which nothing is protected.
 
-
-def _occurrences(text: str, literal: str) -> list[Span]:
-    found, start = [], text.find(literal) if literal else -1
-    while start >= 0:
-        found.append((start, start + len(literal)))
-        start = text.find(literal, start + 1)
-    return found
+    And nothing becomes so between blanks: its first word is no unit that a number could claim.
+    """
+    if len(text) < 2 or not is_plain(text) or starts_with_unit(text):
+        return False
+    if text.isascii() and text.isalpha():  # what the patterns say of a single word
+        return text.lower() not in _VOCABULARY_WORDS
+    return not protected_spans(text)
 
 
 @lru_cache(maxsize=65536)
-def eligible_words(text: str, literals: tuple[str, ...] = (), min_len: int = 4) -> tuple[Span, ...]:
-    """Words of at least ``min_len`` letters that touch no protected span, in reading order."""
-    spans = protected_spans(text, literals)
+def is_plain(text: str) -> bool:
+    """Letters, blanks and plain punctuation only, nothing that code, LaTeX or labels are made of."""
+    return text.isalpha() or all(c.isalpha() or c in _PUNCTUATION for c in text)
+
+
+def eligible_words(text: str, spans: Sequence[Span], min_len: int = 4) -> tuple[Span, ...]:
+    """Words of at least ``min_len`` letters that touch none of the spans, in reading order."""
     words, k = [], 0
     for found in _WORD.finditer(text):
         start, end = found.span()
@@ -86,9 +112,13 @@ def eligible_words(text: str, literals: tuple[str, ...] = (), min_len: int = 4) 
             k += 1
         free = k == len(spans) or spans[k][0] >= end
         # Superscripts, fractions and the like count as letters for the pattern.
-        if free and end - start >= min_len and not any(c.isnumeric() for c in found[0]):
+        if free and end - start >= min_len and not _has_numerals(found[0]):
             words.append((start, end))
     return tuple(words)
+
+
+def _has_numerals(word: str) -> bool:
+    return not word.isascii() and any(c.isnumeric() for c in word)
 
 
 def _merge(spans: Iterable[Span]) -> tuple[Span, ...]:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 from oodrop import DataError
+from oodrop.perturbers.registry import VALUE
 
 CANONICAL = "canonical"
 DEFAULT_SEED = 2026
-_VALUE = re.compile(r"[a-z0-9]+(?:_[a-z0-9]+)*")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +71,7 @@ class Variant:
             raise DataError(f"{where}: parameters of {perturber} must be a mapping")
         named = {str(k): str(v) for k, v in sorted(parameters.items(), key=lambda p: str(p[0]))}
         for key, value in named.items():
-            if not _VALUE.fullmatch(value):  # it becomes part of task and file names
+            if not VALUE.fullmatch(value):  # it becomes part of task and file names
                 raise DataError(
                     f"{where}: {key} of {perturber} must be lower-case words joined by single "
                     f"underscores, got {value!r}"

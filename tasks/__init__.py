@@ -5,14 +5,22 @@ from __future__ import annotations
 from pathlib import Path
 
 from oodrop import UnknownNameError
-from oodrop.tasks.everyday import EVERYDAY
+from oodrop.tasks.everyday import EVERYDAY, EVERYDAY_LETTERS, EVERYDAY_OPEN
 from oodrop.tasks.procedural import PROCEDURAL, PROCEDURAL_CHOICE, PROCEDURAL_HELDOUT
 from oodrop.tasks.spec import TaskSpec
 
 __all__ = ["TASKS", "TaskSpec", "get_task", "tasks_dir"]
 
 TASKS: dict[str, TaskSpec] = {
-    spec.name: spec for spec in (EVERYDAY, PROCEDURAL, PROCEDURAL_CHOICE, PROCEDURAL_HELDOUT)
+    spec.name: spec
+    for spec in (
+        EVERYDAY,
+        EVERYDAY_LETTERS,
+        EVERYDAY_OPEN,
+        PROCEDURAL,
+        PROCEDURAL_CHOICE,
+        PROCEDURAL_HELDOUT,
+    )
 }
 
 

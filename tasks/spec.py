@@ -5,7 +5,7 @@ from __future__ import annotations
 import gzip
 import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any
@@ -15,8 +15,9 @@ import yaml
 
 from oodrop import DataError
 from oodrop.perturbers.edits import Reorder, edits_from_dicts
-from oodrop.perturbers.item import Item
+from oodrop.perturbers.item import TEMPLATE, Inversion, Item
 from oodrop.perturbers.variant import CANONICAL
+from oodrop.tasks.formats import formatted
 
 Doc = dict[str, Any]
 
@@ -47,12 +48,13 @@ class TaskSpec:
         fragment: YAML under ``lm_eval`` that every variant includes; it has the canonical prompt.
         eval_split: split that is evaluated.
         train_split: split for few-shot examples and for reference models.
-        labels: the fixed set of answers, empty where every document has options of its own.
+        labels: the words to answer with, where they are the same for every document.
         chance: accuracy of guessing.
         metric: the one primary metric.
         to_item: how a document (canonical or logged) is an item, template and prompt aside.
         to_doc: the document with an item's content written back.
-        reply: what a perfect model answers, given the gold's text.
+        reply: what a model replies that answers with the item's gold.
+        bank: folder of the prompt templates.
     """
 
     name: str
@@ -66,7 +68,8 @@ class TaskSpec:
     metric: str
     to_item: Callable[[Doc], Item]
     to_doc: Callable[[Doc, Item], Doc]
-    reply: Callable[[str], str]
+    reply: Callable[[Item], str]
+    bank: str = "templates"
 
     def docs(self, split: str) -> list[Doc]:
         """Documents of a split, in file order, read anew.
@@ -80,9 +83,13 @@ class TaskSpec:
             raise DataError(f"task {self.name} has no data for split {split!r} at {packed}")
         raw = gzip.decompress(path.read_bytes()) if path == packed else path.read_bytes()
         try:
-            return [json.loads(line) for line in raw.decode("utf-8").split("\n") if line]
+            docs = [json.loads(line) for line in raw.decode("utf-8").split("\n") if line]
         except json.JSONDecodeError as error:
             raise DataError(f"{path} holds a line that is not JSON: {error}") from None
+        if self.labels:
+            for doc in docs:
+                doc["labels"] = list(self.labels)
+        return docs
 
     @cached_property
     def templates(self) -> Mapping[str, str]:
@@ -94,25 +101,51 @@ class TaskSpec:
             config = {**_read_task_yaml(path), **config}
         bank = {
             p.stem: p.read_text("utf-8").removesuffix("\n")
-            for p in sorted((self.folder / "templates").glob("*.jinja"))
+            for p in sorted((self.folder / self.bank).glob("*.jinja"))
         }
-        return {CANONICAL: str(config["doc_to_text"]), **bank}
+        grammar = bank.pop("format", None)
+        formats = formatted(grammar) if grammar is not None else {}
+        return {CANONICAL: str(config["doc_to_text"]), **bank, **formats}
 
     @cached_property
-    def paraphrases(self) -> Mapping[str, Mapping[str, str]]:
-        """Reviewed rewordings: segment -> id -> text; empty where the task has none."""
+    def wordings(self) -> Mapping[str, Any]:
+        """Reviewed rewordings for all items: ``segments``: segment -> id -> text; ``inversions``."""
         path = self.folder / "paraphrases.yaml"
         return yaml.safe_load(path.read_text("utf-8")) if path.exists() else {}
 
+    @cached_property
+    def rewordings(self) -> Mapping[str, Mapping[str, str]]:
+        """Reviewed rewordings of single questions: item_id -> id -> text."""
+        path = self.folder / "rewordings.jsonl"
+        if not path.exists():
+            return {}
+        rows = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
+        return {row.pop("item_id"): row for row in rows}
+
     def item(self, doc: Doc) -> Item:
         """The document as an item, with everything the task injects."""
-        return replace(
-            self.to_item(doc),
-            template=doc.get("oodrop", {}).get("template", CANONICAL),
-            templates=tuple(self.templates),
-            paraphrases=self.paraphrases,
+        item = self.to_item(doc)
+        template = doc.get("oodrop", {}).get("template", CANONICAL)
+        paraphrases = dict(self.wordings.get("segments", {}))
+        if item.item_id in self.rewordings:
+            own = self.rewordings[item.item_id]
+            paraphrases["question"] = {**paraphrases.get("question", {}), **own}
+        return item.altered(
+            settings={TEMPLATE: template},
+            offers={TEMPLATE: self._template_names},
+            paraphrases=paraphrases,
+            inversions=self._inversions if item.labels else {},
             render=lambda item: self.prompt(self.to_doc(doc, item), item.template),
         )
+
+    @cached_property
+    def _template_names(self) -> tuple[str, ...]:
+        return tuple(self.templates)
+
+    @cached_property
+    def _inversions(self) -> Mapping[str, Inversion]:
+        rows = self.wordings.get("inversions", {})
+        return {name: Inversion(r["question"], tuple(r["labels"])) for name, r in rows.items()}
 
     def prompt(self, doc: Doc, template: str = CANONICAL) -> str:
         """The user's turn for a document, without few-shot examples or chat template."""

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 from oodrop.perturbers.item import Item, Units
 from oodrop.tasks.spec import Doc, TaskSpec, member_names, member_number, pick
 
-__all__ = ["EVERYDAY"]
+__all__ = ["EVERYDAY", "EVERYDAY_LETTERS", "EVERYDAY_OPEN"]
+
+LABELS = ("A", "B", "C", "D")
 
 
 def _to_item(doc: Doc) -> Item:
@@ -26,14 +29,23 @@ def _to_item(doc: Doc) -> Item:
     )
 
 
+def _to_listed_item(doc: Doc) -> Item:
+    return _to_item(doc).altered(listed=True)
+
+
+def _to_labelled_item(doc: Doc) -> Item:
+    return _to_item(doc).altered(listed=True, labels=tuple(doc["labels"]))
+
+
 def _to_doc(doc: Doc, item: Item) -> Doc:
-    return {
+    changed = {
         **doc,
         "facts": pick(item.segments, item.units["facts"].members),
         "question": item.segments["question"],
         "choices": list(item.choices),
         "gold": item.gold,
     }
+    return {**changed, "labels": list(item.labels)} if item.labels else changed
 
 
 EVERYDAY = TaskSpec(
@@ -48,5 +60,24 @@ EVERYDAY = TaskSpec(
     metric="acc",
     to_item=_to_item,
     to_doc=_to_doc,
-    reply=lambda gold: gold,
+    reply=lambda item: item.gold_text,
+)
+EVERYDAY_LETTERS = replace(
+    EVERYDAY,
+    name="everyday_letters",
+    labels=LABELS,
+    summary="the same questions with listed options, scored by their labels",
+    fragment="_letters.yaml",
+    bank="templates_letters",
+    to_item=_to_labelled_item,
+    reply=lambda item: item.answers[item.gold],
+)
+EVERYDAY_OPEN = replace(
+    EVERYDAY,
+    name="everyday_open",
+    summary="the same questions, options listed, answered in free form with an ANSWER line",
+    fragment="_open.yaml",
+    bank="templates_open",
+    to_item=_to_listed_item,
+    reply=lambda item: f"ANSWER: {item.gold_text}",
 )

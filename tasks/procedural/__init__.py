@@ -27,6 +27,8 @@ def procedures() -> dict[str, Procedure]:
     return {p.id: p for p in load_procedures(_FOLDER / "procedures")}
 
 
+VERDICTS = (COMPLIANT, NON_COMPLIANT)
+CLOSED_WORLD = "Steps that are not mentioned did not happen."
 _GROUPS = (("clauses", "clause"), ("facts", "fact"), ("events", "event"))
 
 
@@ -48,7 +50,9 @@ def _to_item(doc: Doc) -> Item:
         item_id=doc["item_id"],
         cluster_id=doc["process_id"],
         segments=texts,
-        gold=doc["label"],
+        choices=VERDICTS,
+        labels=tuple(doc["labels"]),
+        gold=VERDICTS.index(doc["label"]),
         units=units,
         protected=(
             *people,
@@ -56,11 +60,13 @@ def _to_item(doc: Doc) -> Item:
             *(name[:1].upper() + name[1:] for name in steps),
             *sorted(units_in_words),
         ),
+        entities={"person": tuple(people)},
+        required=(CLOSED_WORLD, "FINAL ANSWER:"),
         rederive=lambda item: _rederive(doc, procedure, item),
     )
 
 
-def _rederive(doc: Doc, procedure: Procedure, item: Item) -> str:
+def _rederive(doc: Doc, procedure: Procedure, item: Item) -> int | str:
     """The label from the clauses and events in their present order.
 
     An event only counts as told at its time if its sentence still states it: a sentence that
@@ -76,7 +82,8 @@ def _rederive(doc: Doc, procedure: Procedure, item: Item) -> str:
         moved.append(row)
     steps = [procedure.steps[member_number(name) - 1] for name in item.units["clauses"].members]
     trace = trace_of({"trace": {"facts": doc["trace"]["facts"], "events": moved}})
-    return verdict(replace(procedure, steps=tuple(steps)), Trace(trace.facts, trace.events))
+    found = verdict(replace(procedure, steps=tuple(steps)), Trace(trace.facts, trace.events))
+    return VERDICTS.index(found)
 
 
 def _to_doc(doc: Doc, item: Item) -> Doc:
@@ -90,7 +97,9 @@ def _to_doc(doc: Doc, item: Item) -> Doc:
         "events": pick(segments, units["events"].members),
         "closing": segments["closing"],
         "question": segments["question"],
-        "label": item.gold,
+        "label": item.gold_text,
+        "labels": list(item.labels),
+        "gold": item.gold,
     }
 
 
@@ -101,19 +110,19 @@ PROCEDURAL = TaskSpec(
     fragment="_canonical.yaml",
     eval_split="test",
     train_split="train",
-    labels=(COMPLIANT, NON_COMPLIANT),
+    labels=VERDICTS,
     chance=0.5,
     metric="acc",
     to_item=_to_item,
     to_doc=_to_doc,
-    reply=lambda gold: f"FINAL ANSWER: {gold}",
+    reply=lambda item: f"FINAL ANSWER: {item.answers[item.gold]}",
 )
 PROCEDURAL_CHOICE = replace(
     PROCEDURAL,
     name="procedural_choice",
     summary="the same items by log-likelihood of the two verdicts: the cheap second view",
     fragment="_choice.yaml",
-    reply=lambda gold: gold,
+    reply=lambda item: item.answers[item.gold],
 )
 PROCEDURAL_HELDOUT = replace(
     PROCEDURAL,

@@ -5,8 +5,8 @@ from __future__ import annotations
 import random
 from collections.abc import Sequence
 
-from oodrop.perturbers.edits import Edit, Reorder, UseTemplate
-from oodrop.perturbers.item import Item, Units
+from oodrop.perturbers.edits import Edit, Reorder, Use
+from oodrop.perturbers.item import FEWSHOT, TEMPLATE, Item, Units
 from oodrop.perturbers.registry import NotApplicable, perturber
 from oodrop.perturbers.rng import below
 
@@ -56,20 +56,72 @@ def event_order(item: Item, rng: random.Random) -> Sequence[Edit] | NotApplicabl
     return _reorder(item, rng, "events")
 
 
+@perturber("ordering.sentence_order", evidence="proved", languages=("*",))
+def sentence_order(item: Item, rng: random.Random) -> Sequence[Edit] | NotApplicable:
+    """Sentences that the task declares independent change places."""
+    return _reorder(item, rng, "sentences")
+
+
 @perturber(
     "ordering.section_order",
     level="prompt",
     evidence="checked",
-    parameters={"layout": ("question_first", "scenario_first")},
+    parameters={"layout": ("question_first", "scenario_first", "options_first")},
     languages=("*",),
 )
 def section_order(item: Item, rng: random.Random, *, layout: str) -> Sequence[Edit] | NotApplicable:
     """The sections of the prompt change places, under the layouts that the task offers."""
-    return switch_template(item, f"layout_{layout}")
+    return switch(item, TEMPLATE, f"layout_{layout}")
 
 
-def switch_template(item: Item, name: str) -> Sequence[Edit] | NotApplicable:
-    """Render the item by another of its task's templates, if the task has it."""
-    if name not in item.templates:
-        return NotApplicable(f"the task has no template {name!r}")
-    return [UseTemplate(item.template, name)]
+@perturber(
+    "ordering.instruction_position",
+    level="prompt",
+    evidence="checked",
+    parameters={"position": ("before", "after", "both")},
+    languages=("*",),
+)
+def instruction_position(
+    item: Item, rng: random.Random, *, position: str
+) -> Sequence[Edit] | NotApplicable:
+    """The instruction stands before the material, behind it, or in both places.
+
+    Source: Liu et al. 2024, "Lost in the middle", TACL, section 4.2 (query-aware prompts).
+    """
+    return switch(item, TEMPLATE, f"instruction_{position}")
+
+
+@perturber(
+    "ordering.fewshot_order",
+    level="prompt",
+    evidence="proved",
+    parameters={"k": ("1", "2", "3")},
+    languages=("*",),
+)
+def fewshot_order(item: Item, rng: random.Random, *, k: str) -> Sequence[Edit] | NotApplicable:
+    """The same few-shot examples are shown in another order, the k-th one.
+
+    Source: Lu et al. 2022, "Fantastically ordered prompts and where to find them", ACL.
+    """
+    return switch(item, FEWSHOT, f"order_{k}")
+
+
+@perturber(
+    "ordering.fewshot_resample",
+    level="prompt",
+    evidence="proved",
+    parameters={"k": ("1", "2", "3")},
+    languages=("*",),
+)
+def fewshot_resample(item: Item, rng: random.Random, *, k: str) -> Sequence[Edit] | NotApplicable:
+    """Other few-shot examples are drawn, the k-th draw; never the item itself."""
+    return switch(item, FEWSHOT, f"draw_{k}")
+
+
+def switch(item: Item, setting: str, value: str) -> Sequence[Edit] | NotApplicable:
+    """Make the prompt with another value of a setting, if the task offers it."""
+    if setting not in item.settings:
+        return NotApplicable(f"the prompt has no {setting} setting")
+    if value not in item.offers.get(setting, ()):
+        return NotApplicable(f"the task has no {setting} {value!r}")
+    return [Use(setting, item.settings[setting], value)]

@@ -1,0 +1,99 @@
+"""Other words for the same: synonyms, other names, words that say nothing."""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+
+from oodrop.perturbers.catalogue.typos import like
+from oodrop.perturbers.edits import Replace
+from oodrop.perturbers.item import Item
+from oodrop.perturbers.registry import NotApplicable, Proposal, perturber
+from oodrop.perturbers.rng import choose
+from oodrop.perturbers.tables import table
+from oodrop.perturbers.wordedits import all_or_nothing, edit_share, edit_words
+
+# Words that open a sentence and are no names: they may be written small behind a filler.
+_OPENER = re.compile(
+    r"(?:^|(?<=[.?!] ))(?:The|A|An|This|That|These|Those|It|There|What|Which|Who|Where|When|How|"
+    r"Why|In|On|At|For|By|From|To|With|Some|Many|People|Most|Does|Do|Is|Are|Was|Were|Did)(?= [a-z])"
+)
+
+
+@perturber("lexical.synonym", evidence="checked")
+def synonym(item: Item, rng: random.Random, *, severity: int) -> Proposal | NotApplicable:
+    """A word becomes a synonym in the same inflected form.
+
+    Source: a closed table of forms that mean the same in whatever sense and construction they are
+    used in such texts, read entry by entry against real text. Eligible are the words it holds.
+    """
+    known = table("synonyms")
+
+    def replaced(word: str, rng: random.Random) -> str | None:
+        return like(word, choose(rng, known[word.lower()]))
+
+    return edit_words(
+        item,
+        rng,
+        severity,
+        replaced,
+        min_len=3,
+        eligible=lambda word: word.lower() in known and (word.islower() or word.istitle()),
+        makes_words=True,
+    )
+
+
+@perturber("lexical.rename_entity", evidence="checked")
+def rename_entity(item: Item, rng: random.Random) -> Proposal | NotApplicable:
+    """The people of an item get other names, the same one wherever they are told of.
+
+    Which names there are the task declares; the new ones are drawn from a closed list and occur
+    nowhere in the item. A guard checks that the exchange is one to one and complete.
+    """
+    people = item.entities.get("person", ())
+    if not people:
+        return NotApplicable("the task declares no people by name")
+    text = "\n".join(item.segments.values())
+    names = table("names")
+    given = [n for kind in ("female", "male") for n in names["given"][kind] if n not in text]
+    family = [n for n in names["family"] if n not in text]
+    if len(given) < len(people) or len(family) < len(people):
+        return NotApplicable("the list has no names left that do not occur in the item")
+    edits: list[Replace] = []
+    for person in people:
+        new = f"{_drawn(given, rng)} {_drawn(family, rng)}"
+        new = new if " " in person else new.partition(" ")[0]
+        for name, told in item.segments.items():
+            edits += [Replace(name, m.start(), person, new) for m in _whole(person).finditer(told)]
+    return all_or_nothing(edits)
+
+
+def _drawn(names: list[str], rng: random.Random) -> str:
+    return names.pop(int(rng.random() * len(names)))
+
+
+def _whole(name: str) -> re.Pattern[str]:
+    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+
+
+@perturber("lexical.filler", evidence="checked")
+def filler(item: Item, rng: random.Random, *, severity: int) -> Proposal | NotApplicable:
+    """Sentences open with a word that says nothing ("Well, ..."), as in speech.
+
+    Source: a closed list of openers that neither hedge nor stress. Severity counts the sentences
+    that open with an article, pronoun, preposition or question word.
+    """
+    openers: Sequence[str] = table("fillers")["sentence_start"]
+    places = [
+        (name, found.start(), found[0])
+        for name, text in item.segments.items()
+        for found in _OPENER.finditer(text)
+        if not any(a <= found.start() < b for a, b in item.spans(name))
+    ]
+
+    def opened(place: tuple[str, int, str]) -> Replace:
+        name, at, word = place
+        return Replace(name, at, word, f"{choose(rng, openers)} {word[0].lower()}{word[1:]}")
+
+    return edit_share(places, rng, severity, opened)
