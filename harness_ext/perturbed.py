@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
 from functools import lru_cache
 from typing import Any
@@ -10,7 +11,9 @@ from lm_eval.api.task import ConfigurableTask
 from lm_eval.utils import env as jinja_env
 
 from oodrop import DataError
-from oodrop.perturbers.engine import Perturbed, perturb
+from oodrop.harness_ext.fewshot import ItemSampler, fewshot_offers
+from oodrop.perturbers.engine import Bound, Perturbed
+from oodrop.perturbers.item import CANONICAL_SETTING, FEWSHOT, TEMPLATE
 from oodrop.perturbers.registry import get_perturber
 from oodrop.perturbers.variant import CANONICAL, Variant
 from oodrop.tasks import get_task
@@ -51,14 +54,13 @@ class PerturbedTask(ConfigurableTask):
         }
         self.spec: TaskSpec = get_task(declared["task"])
         self.variant = Variant.from_dict(fields, f"task {name}, metadata.oodrop")
-        self.scores_all = (
-            self.variant.perturber != CANONICAL and get_perturber(self.variant.perturber).scores_all
-        )
-        evaluated = perturbed_docs(self.spec.name, self.variant, self.spec.eval_split)
-        used = [doc["oodrop"]["template"] for doc in evaluated]
+        shots = config.get("num_fewshot") or 0
+        evaluated = perturbed_docs(self.spec.name, self.variant, self.spec.eval_split, shots)
+        used = [doc["oodrop"]["settings"][TEMPLATE] for doc in evaluated]
         config["doc_to_text"] = self.spec.templates[max(used, key=used.count)]  # what is logged
         self._split_docs = {self.spec.eval_split: evaluated}
         super().__init__(config=config)
+        self.sampler = ItemSampler(self.fewshot_docs())
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """Packaged data; nothing is fetched."""
@@ -69,10 +71,25 @@ class PerturbedTask(ConfigurableTask):
             )
         self.dataset = self._split_docs
 
+    def set_config(self, key: str, value: Any, update: bool = False) -> None:
+        """As the parent; a new number of few-shot examples decides anew what may be perturbed."""
+        super().set_config(key, value, update)
+        if key == "num_fewshot":
+            split = self.spec.eval_split
+            self._split_docs[split] = perturbed_docs(
+                self.spec.name, self.variant, split, int(value)
+            )
+
+    def fewshot_context(self, doc: Doc, num_fewshot: int, *args: Any, **kwargs: Any) -> Any:
+        """As the parent, with the examples of this very item."""
+        self.sampler.item_id = doc["item_id"]
+        self.sampler.setting = doc["oodrop"]["settings"].get(FEWSHOT, CANONICAL_SETTING)
+        return super().fewshot_context(doc, num_fewshot, *args, **kwargs)
+
     def doc_to_text(self, doc: Doc, doc_to_text: Any = None) -> Any:
         """As the parent, with the template compiled once instead of once per document."""
         if "oodrop" in doc:  # an item whose new template was refused keeps the canonical one
-            return _compiled(self.spec.templates[doc["oodrop"]["template"]]).render(**doc)
+            return _compiled(self.spec.templates[doc["oodrop"]["settings"][TEMPLATE]]).render(**doc)
         source = self.config.doc_to_text if doc_to_text is None else doc_to_text
         return _compiled(source).render(**doc)
 
@@ -85,7 +102,7 @@ class PerturbedTask(ConfigurableTask):
 
     def process_results(self, doc: Doc, results: Sequence[Any]) -> dict[str, Any]:
         """Metrics of a scored document; none for one that the perturber left alone."""
-        if doc["oodrop"]["outcome"] not in SCORED and not self.scores_all:
+        if not doc["oodrop"]["scored"]:
             return {}
         return dict(super().process_results(doc, results))
 
@@ -100,24 +117,31 @@ def _compiled(source: str) -> Any:
     return jinja_env.from_string(source)
 
 
-def perturbed_docs(task: str, variant: Variant, split: str) -> Docs:
+def perturbed_docs(task: str, variant: Variant, split: str, shots: int = 0) -> Docs:
     """Documents of a split after the variant, each with its record.
 
     Computed once per process: several checkpoints are sent the very same documents.
     """
-    key = (task, variant.slug, variant.seed, split)
+    key = (task, json.dumps(variant.as_dict(), sort_keys=True), split, shots)
     if key not in _DOCS:
-        _DOCS[key] = _perturb_split(get_task(task), variant, split)
+        _DOCS[key] = _perturb_split(get_task(task), variant, split, shots)
     return _DOCS[key]
 
 
-_DOCS: dict[tuple[str, str, int, str], Docs] = {}
+_DOCS: dict[tuple[str, str, str, int], Docs] = {}
 
 
-def _perturb_split(spec: TaskSpec, variant: Variant, split: str) -> Docs:
+def _perturb_split(spec: TaskSpec, variant: Variant, split: str, shots: int) -> Docs:
     result = Docs()
+    bound, offers = Bound(variant), fewshot_offers(shots)
     for doc in spec.docs(split):
-        done = perturb(spec.item(doc), variant)
+        item = spec.item(doc)
+        if offers:
+            item = item.altered(
+                settings={**item.settings, FEWSHOT: CANONICAL_SETTING},
+                offers={**item.offers, FEWSHOT: offers},
+            )
+        done = bound(item)
         changed = spec.to_doc(doc, done.item)
         result.append({**changed, "oodrop": record(spec, variant, done)})
     return result
@@ -137,7 +161,8 @@ def record(spec: TaskSpec, variant: Variant, done: Perturbed) -> dict[str, Any]:
         "parameters": dict(variant.parameters),
         "severity": variant.severity,
         "seed": variant.seed,
-        "template": done.item.template,
+        "settings": dict(done.item.settings),
         "gold": done.item.gold_text,
+        "scored": done.certificate.outcome in SCORED or (plugin is not None and plugin.scores_all),
         **done.certificate.as_dict(),
     }

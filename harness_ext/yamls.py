@@ -18,7 +18,7 @@ from oodrop.perturbers.variant import CANONICAL, Variant
 from oodrop.tasks import TASKS
 from oodrop.tasks.spec import TaskSpec
 
-SHIPPED_SUITE = "smoke-0.1"
+SHIPPED_SUITE = "standard-1.0"
 TASK_VERSION = 1.0
 RERUN = "control.rerun"
 _CLASS = "!function oodrop.harness_ext.perturbed.PerturbedTask"

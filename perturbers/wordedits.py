@@ -20,6 +20,7 @@ Place = TypeVar("Place")
 WordEdit = Callable[[str, random.Random], str | None]
 NOTHING = NotApplicable("no word outside the protected text can be edited")
 ABOUT_WORDS = NotApplicable("the question is about words or letters themselves")
+_JOINTS = ("-", "'", "’")
 _ABOUT_WORDS = re.compile(
     r"\b(?:spell(?:s|t|ed|ing)?|misspell\w*|rhym\w+|vowels?|consonants?|syllables?|alphabet\w*"
     r"|plurals?|prefix(?:es)?|suffix(?:es)?|synonyms?|antonyms?|homophones?|punctuation"
@@ -36,7 +37,7 @@ def edit_words(
     edit: WordEdit,
     *,
     min_len: int = 4,
-    eligible: Callable[[str], bool] | None = None,
+    eligible: Callable[[Word], bool] | None = None,
     makes_words: bool = False,
 ) -> Proposal | NotApplicable:
     """Edit the severity's share of the eligible words of an item, at least one.
@@ -49,7 +50,7 @@ def edit_words(
         return ABOUT_WORDS
     words = item.words(min_len)
     if eligible is not None:
-        words = tuple(word for word in words if eligible(word.text))
+        words = tuple(word for word in words if eligible(word))
 
     def replacement(word: Word) -> Replace | None:
         after = edit(word.text, rng)
@@ -94,6 +95,18 @@ def edit_share(
 def all_or_nothing(edits: list[Replace], eligible: int | None = None) -> Proposal | NotApplicable:
     """Every place that can be edited is: for changes that would look odd in some places only."""
     return Proposal(edits, eligible or len(edits)) if edits else NOTHING
+
+
+def is_common(item: Item, word: Word) -> bool:
+    """Whether the word stands alone and is no name: small letters, or a capital at the start."""
+    text = item.segments[word.segment]
+    end = word.start + len(word.text)
+    if text[word.start - 1 : word.start] in _JOINTS or text[end : end + 1] in _JOINTS:
+        return False
+    if word.text.islower():
+        return True
+    head = text[: word.start].rstrip()
+    return word.text.istitle() and (not head or head[-1] in ".?!:")
 
 
 def is_about_words(item: Item) -> bool:

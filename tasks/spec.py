@@ -125,13 +125,13 @@ class TaskSpec:
     def item(self, doc: Doc) -> Item:
         """The document as an item, with everything the task injects."""
         item = self.to_item(doc)
-        template = doc.get("oodrop", {}).get("template", CANONICAL)
+        settings = doc.get("oodrop", {}).get("settings", {TEMPLATE: CANONICAL})
         paraphrases = dict(self.wordings.get("segments", {}))
         if item.item_id in self.rewordings:
             own = self.rewordings[item.item_id]
             paraphrases["question"] = {**paraphrases.get("question", {}), **own}
         return item.altered(
-            settings={TEMPLATE: template},
+            settings=settings,
             offers={TEMPLATE: self._template_names},
             paraphrases=paraphrases,
             inversions=self._inversions if item.labels else {},

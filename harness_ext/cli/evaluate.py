@@ -65,7 +65,7 @@ def run(
     tasks: Annotated[str, typer.Option(help="Comma-separated (oodrop list tasks).")] = "everyday",
     suite: Annotated[
         str, typer.Option(help="Name or .yaml file (oodrop list suites).")
-    ] = "smoke-0.1",
+    ] = "smoke-1.0",
     name: Annotated[str | None, typer.Option(help="Name of the checkpoint in reports.")] = None,
     items: Annotated[
         int | None, typer.Option(min=1, help="Seeded random subset of each task.")

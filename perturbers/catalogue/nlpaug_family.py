@@ -65,7 +65,7 @@ def nlpaug_spelling(
     Source: nlpaug 1.1.11, ``SpellingAug`` with ``spelling_en.txt``. A word that the dictionary
     does not hold, or has only misspellings for that are words themselves, is not eligible.
     """
-    return edit_words(item, rng, severity, _by(_spelling), eligible=_has_misspelling)
+    return edit_words(item, rng, severity, _by(_spelling), eligible=lambda word: _has_misspelling(word.text))
 
 
 @perturber(

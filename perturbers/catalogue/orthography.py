@@ -13,7 +13,13 @@ from oodrop.perturbers.item import Item
 from oodrop.perturbers.registry import NotApplicable, Proposal, perturber
 from oodrop.perturbers.spans import Span, is_vocabulary
 from oodrop.perturbers.tables import table
-from oodrop.perturbers.wordedits import ABOUT_WORDS, all_or_nothing, edit_share, is_about_words
+from oodrop.perturbers.wordedits import (
+    ABOUT_WORDS,
+    all_or_nothing,
+    edit_share,
+    is_about_words,
+    is_common,
+)
 
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 _BLANK = re.compile(r"(?<=\S) (?=\S)")
@@ -219,7 +225,7 @@ def _by_table(item: Item, forms: Mapping[str, str]) -> Proposal | NotApplicable:
     edits = []
     for word in item.words(3):
         after = forms.get(word.text.lower())
-        if after is not None:
+        if after is not None and is_common(item, word):
             follower = item.segments[word.segment][word.start + len(word.text) :][:1]
             if after.endswith(".") and follower == ".":
                 after = after[:-1]

@@ -97,6 +97,8 @@ def _converted(quantity: str) -> str | None:
     value = _convert(Fraction(found[1]), found[3], unit)
     if not Fraction(1, 10) <= value <= 10_000 or (value * 100).denominator != 1:
         return None
+    if unit.startswith("min") and value > 300:  # nobody says 1440 minutes
+        return None
     figure = f"{float(value):.2f}".rstrip("0").rstrip(".")
     if figure == "1" and unit.endswith("s"):
         unit = unit[:-1]

@@ -12,7 +12,7 @@ from oodrop.perturbers.item import Item
 from oodrop.perturbers.registry import NotApplicable, Proposal, perturber
 from oodrop.perturbers.rng import choose
 from oodrop.perturbers.tables import table
-from oodrop.perturbers.wordedits import all_or_nothing, edit_share, edit_words
+from oodrop.perturbers.wordedits import all_or_nothing, edit_share, edit_words, is_common
 
 # Words that open a sentence and are no names: they may be written small behind a filler.
 _OPENER = re.compile(
@@ -39,7 +39,7 @@ def synonym(item: Item, rng: random.Random, *, severity: int) -> Proposal | NotA
         severity,
         replaced,
         min_len=3,
-        eligible=lambda word: word.lower() in known and (word.islower() or word.istitle()),
+        eligible=lambda word: word.text.lower() in known and is_common(item, word),
         makes_words=True,
     )
 
