@@ -44,7 +44,9 @@ class ItemSampler(ContextSampler):
         self.seed = rnd or 0
         return self
 
-    def sample(self, n: int, eval_doc: Doc | None = None, df: Any = None, **_: Any) -> Sequence[Doc]:
+    def sample(
+        self, n: int, eval_doc: Doc | None = None, df: Any = None, **_: Any
+    ) -> Sequence[Doc]:
         """The item's n examples.
 
         Raises:

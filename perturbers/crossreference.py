@@ -9,7 +9,8 @@ from oodrop.perturbers.item import Item
 _ORDINAL = r"(?:first|second|third|fourth|fifth|last|former|latter|preceding|following)"
 _LABEL = r"\(?(?:[A-J]|[IVX]+|[1-9])\)?"
 _IN_OPTIONS = re.compile(
-    r"\b(?:all|none|neither|both|any|either|each|some|two|three|one|more) of (?:the |these|those|them)"
+    r"\b(?:all|none|neither|both|any|either|each|some|two|three|one|more) of"
+    r" (?:the |these|those|them)"
     r"|\b(?:all|none|any|both|neither)\s+(?:the\s+)?(?:above|below|these|those|answers|options|choices)"
     r"|\b(?:above|below|others?)\b\s*\.?\s*$"
     rf"|\b(?i:both|either|neither|only|not|options?|answers?|choices?|statements?)\s+{_LABEL}(?=\W|$)"

@@ -113,8 +113,8 @@ def _guarded_call(
 
 
 def _global_states() -> tuple[Any, ...]:
-    name, keys, *rest = np.random.get_state()  # noqa: NPY002  # the very generator is meant
-    return (random.getstate(), name, keys.tobytes(), *rest)  # type: ignore[union-attr]
+    legacy = np.random.get_state(legacy=False)  # noqa: NPY002  # the very generator is meant
+    return random.getstate(), repr(legacy["state"]["pos"]), legacy["state"]["key"].tobytes()
 
 
 def check_options(plugin: Perturber, variant: Variant) -> dict[str, Any]:
@@ -158,9 +158,7 @@ def _checked_edits(plugin: Perturber, item: Item, edits: Sequence[Edit]) -> Edit
         if isinstance(edit, Replace):
             segment, _, before, after = edit
             if segment in (CHOICES, "gold"):
-                raise RunError(
-                    f"{_what(plugin, item)} must not edit the gold or the options' text"
-                )
+                raise RunError(f"{_what(plugin, item)} must not edit the gold or the options' text")
             if isinstance(after, str) and not after.isascii() and _SURROGATE.search(after):
                 raise RunError(
                     f"{_what(plugin, item)} returned text with a lone surrogate, "
@@ -178,9 +176,7 @@ def _what(plugin: Perturber, item: Item) -> str:
     return f"perturber {plugin.name} on item {item.item_id}"
 
 
-def _certify(
-    item: Item, plugin: Perturber, edits: Edits, eligible: int | None
-) -> Perturbed:
+def _certify(item: Item, plugin: Perturber, edits: Edits, eligible: int | None) -> Perturbed:
     try:
         edited = apply_edits(item, edits)
     except (TypeError, ValueError) as error:  # a plugin may put anything into an edit's fields

@@ -13,13 +13,12 @@ from dataclasses import dataclass
 from oodrop.perturbers.crossreference import options_refer_to_each_other
 from oodrop.perturbers.edits import (
     CHOICES,
-    Edit,
+    Edits,
     Regold,
     Relabel,
     Reorder,
     Replace,
     Use,
-    Edits,
     undo_edits,
     undone_text,
 )
@@ -28,8 +27,8 @@ from oodrop.perturbers.item import TEMPLATE, Item
 from oodrop.perturbers.spans import is_harmless, is_plain, protected_spans
 
 _MASK = "\ufffc"
-_SAFE_BEFORE = frozenset(" \t\"“(")
-_SAFE_AFTER = frozenset(" \t\"”)")
+_SAFE_BEFORE = frozenset(' \t"“(')
+_SAFE_AFTER = frozenset(' \t"”)')
 _MARKS = frozenset(".,;:!?")
 
 
@@ -81,9 +80,7 @@ def _bank(item: Item, segment: str) -> set[str]:
     return {*item.paraphrases.get(segment, {}).values(), *inverted}
 
 
-def _plainly_harmless(
-    item: Item, name: str, old: str, new: str, group: Sequence[Replace]
-) -> bool:
+def _plainly_harmless(item: Item, name: str, old: str, new: str, group: Sequence[Replace]) -> bool:
     """Words for words between untouched blanks: what is protected cannot change, nothing is read.
 
     It says the same as `_text_kept` (a property test holds them against each other), without
@@ -100,9 +97,9 @@ def _plainly_harmless(
         if start and old[start - 1] not in _SAFE_BEFORE:
             return False
         follower = old[end : end + 2]
-        if follower and follower[0] not in _SAFE_AFTER:
-            if follower[0] not in _MARKS or follower[1:].strip(" \t"):
-                return False
+        apart = follower[:1] in _MARKS and not follower[1:].strip(" \t")
+        if follower and follower[0] not in _SAFE_AFTER and not apart:
+            return False
         if item.protected:
             place = start + shift
             shift += len(after) - len(quoted)
@@ -156,9 +153,10 @@ def names_exchanged(before: Item, after: Item, edits: Edits) -> str:
     names = _names(before)
     renamed: dict[str, str] = {}
     for edit in edits:
-        if isinstance(edit, Replace) and edit.before in names:
-            if renamed.setdefault(edit.before, edit.after) != edit.after:
-                return f"{edit.before!r} has two new names"
+        if not isinstance(edit, Replace) or edit.before not in names:
+            continue
+        if renamed.setdefault(edit.before, edit.after) != edit.after:
+            return f"{edit.before!r} has two new names"
     text = "\n".join(before.segments.values())
     if len(set(renamed.values())) < len(renamed):
         return "two names became the same"
@@ -222,8 +220,8 @@ def _count(text: str, prompt: str) -> int:
         return 0
     return sum(
         not (
-            (prompt[i - 1 : i] + text[:1]).isalnum() and i > 0
-            or (text[-1:] + prompt[i + len(text) :][:1]).isalnum() and i + len(text) < len(prompt)
+            ((prompt[i - 1 : i] + text[:1]).isalnum() and i > 0)
+            or ((text[-1:] + prompt[i + len(text) :][:1]).isalnum() and i + len(text) < len(prompt))
         )
         for i in _places(text, prompt)
     )
@@ -307,7 +305,7 @@ def run_guards(
     before: Item, after: Item, edits: Edits
 ) -> tuple[tuple[str, ...], tuple[str, str] | None]:
     """Names of the guards that ran, and the first failure (name, sentence) if there is one."""
-    ran = []
+    ran: list[str] = []
     for guard in GUARDS:
         if not edits.kinds.isdisjoint(guard.kinds) and guard.concerns(before, edits):
             problem = guard.check(before, after, edits)

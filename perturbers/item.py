@@ -115,6 +115,11 @@ class Item:
         return self.labels or self.choices
 
     @property
+    def answer(self) -> str:
+        """What a model says that is right."""
+        return self.answers[self.gold] if isinstance(self.gold, int) else self.gold
+
+    @property
     def template(self) -> str:
         """Name of the prompt template that renders the item."""
         return self.settings[TEMPLATE]
@@ -131,7 +136,7 @@ class Item:
         return twin
 
     def same_content(self, other: Item) -> bool:
-        """Whether a prompt made from the other is made from the same text, order, gold, settings."""
+        """Whether a prompt of the other has the same text, order, gold and settings."""
         return (
             self.segments == other.segments
             and self.units == other.units
@@ -182,4 +187,3 @@ class Item:
     @cached_property
     def _words(self) -> dict[int, tuple[Word, ...]]:
         return {}
-

@@ -1,4 +1,4 @@
-"""Characters that look like a letter, or like nothing: closed tables, and the check that undoes them."""
+"""Characters that look like a letter, or like nothing, and the check that undoes them."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from collections.abc import Mapping
 
 # What is read as the letter in "leetspeak"; the four that are read at a glance.
 LEET: Mapping[str, str] = {"a": "4", "e": "3", "i": "1", "o": "0"}
-# What optical recognition confuses with a single letter (the digits of nlpaug's OCR table).
+# Figures that optical recognition reads for a letter.
 OCR_DIGITS: Mapping[str, str] = {"l": "1", "o": "0", "s": "5", "b": "6"}
 # Cyrillic and Greek letters drawn as the Latin ones in common fonts (Unicode TR 39, confusables).
 HOMOGLYPHS: Mapping[str, str] = {

@@ -99,7 +99,7 @@ def is_harmless(text: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def is_plain(text: str) -> bool:
-    """Letters, blanks and plain punctuation only, nothing that code, LaTeX or labels are made of."""
+    """Letters, blanks and plain punctuation only, nothing that code or LaTeX are made of."""
     return text.isalpha() or all(c.isalpha() or c in _PUNCTUATION for c in text)
 
 

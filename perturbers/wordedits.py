@@ -25,7 +25,8 @@ _ABOUT_WORDS = re.compile(
     r"\b(?:spell(?:s|t|ed|ing)?|misspell\w*|rhym\w+|vowels?|consonants?|syllables?|alphabet\w*"
     r"|plurals?|prefix(?:es)?|suffix(?:es)?|synonyms?|antonyms?|homophones?|punctuation"
     r"|apostrophes?|uppercase|lowercase|capital letters?|contractions?|abbreviations?"
-    r"|opposites?(?= of)|(?:first|last|which|what|many|the) letters?(?= (?:of|in|comes|does|is)))\b",
+    r"|opposites?(?= of)"
+    r"|(?:first|last|which|what|many|the) letters?(?= (?:of|in|comes|does|is)))\b",
     re.I,
 )
 

@@ -109,7 +109,7 @@ class TaskSpec:
 
     @cached_property
     def wordings(self) -> Mapping[str, Any]:
-        """Reviewed rewordings for all items: ``segments``: segment -> id -> text; ``inversions``."""
+        """Rewordings for all items: ``segments`` (segment -> id -> text) and ``inversions``."""
         path = self.folder / "paraphrases.yaml"
         return yaml.safe_load(path.read_text("utf-8")) if path.exists() else {}
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from oodrop.perturbers.catalogue import (
     adversarial,
     control,
+    generated,
     nlpaug_family,
     options,
     ordering,
@@ -18,6 +19,7 @@ from oodrop.perturbers.catalogue import (
 __all__ = [
     "adversarial",
     "control",
+    "generated",
     "nlpaug_family",
     "options",
     "ordering",

@@ -37,9 +37,7 @@ def isolated_random_state(seed: int) -> Iterator[None]:
 
 
 @perturber("lexical.nlpaug_keyboard", evidence="checked")
-def nlpaug_keyboard(
-    item: Item, rng: random.Random, *, severity: int
-) -> Proposal | NotApplicable:
+def nlpaug_keyboard(item: Item, rng: random.Random, *, severity: int) -> Proposal | NotApplicable:
     """A letter becomes one beside it, as nlpaug's keyboard augmenter does it.
 
     Source: nlpaug 1.1.11, ``KeyboardAug`` without special characters, figures and upper case.
@@ -57,15 +55,15 @@ def nlpaug_ocr(item: Item, rng: random.Random, *, severity: int) -> Proposal | N
 
 
 @perturber("lexical.nlpaug_spelling", version="2.0", evidence="checked")
-def nlpaug_spelling(
-    item: Item, rng: random.Random, *, severity: int
-) -> Proposal | NotApplicable:
+def nlpaug_spelling(item: Item, rng: random.Random, *, severity: int) -> Proposal | NotApplicable:
     """A word becomes a misspelling that people make, from the dictionary shipped with nlpaug.
 
     Source: nlpaug 1.1.11, ``SpellingAug`` with ``spelling_en.txt``. A word that the dictionary
     does not hold, or has only misspellings for that are words themselves, is not eligible.
     """
-    return edit_words(item, rng, severity, _by(_spelling), eligible=lambda word: _has_misspelling(word.text))
+    return edit_words(
+        item, rng, severity, _by(_spelling), eligible=lambda word: _has_misspelling(word.text)
+    )
 
 
 @perturber(
@@ -93,9 +91,7 @@ def nlpaug_split(item: Item, rng: random.Random, *, severity: int) -> Proposal |
 
 
 @perturber("lexical.nlpaug_synonym", evidence="assumed")
-def nlpaug_synonym(
-    item: Item, rng: random.Random, *, severity: int
-) -> Proposal | NotApplicable:
+def nlpaug_synonym(item: Item, rng: random.Random, *, severity: int) -> Proposal | NotApplicable:
     """A word becomes a synonym of its most frequent sense in WordNet, as nlpaug does it.
 
     Source: nlpaug 1.1.11, ``SynonymAug(aug_src="wordnet")``. It needs the data of NLTK; nothing
@@ -202,7 +198,7 @@ def _synonym() -> Any:
 
 
 def _need_nltk_data() -> None:
-    """nlpaug would download what is missing by itself, so ask before it is constructed.
+    """Nlpaug would download what is missing by itself, so ask before it is constructed.
 
     Raises:
         OodropError: naming what is missing and where it would be looked for.

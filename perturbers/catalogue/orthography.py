@@ -181,7 +181,9 @@ def _contractions() -> re.Pattern[str]:
 @cache
 def _expanded_forms() -> Mapping[str, str]:
     forms = table("contractions")
-    long = {short: full for k in ("negative", "positive", "perfect") for full, short in forms[k].items()}
+    long = {
+        short: full for k in ("negative", "positive", "perfect") for full, short in forms[k].items()
+    }
     return {short: long[short] for short in forms["expandable"]}
 
 

@@ -50,7 +50,7 @@ def format_grammar(item: Item, rng: random.Random, *, id: str) -> Sequence[Edit]
     languages=("*",),
 )
 def structure_form(item: Item, rng: random.Random, *, form: str) -> Sequence[Edit] | NotApplicable:
-    """The material is given as running prose, bullets, a table, YAML or JSON, or without headers."""
+    """The material is given as prose, bullets, a table, YAML or JSON, or without headers."""
     return switch(item, TEMPLATE, f"structure_{form}")
 
 
@@ -88,7 +88,9 @@ def _from_bank(item: Item, name: str) -> Sequence[Edit] | NotApplicable:
     return [Replace("question", 0, item.segments["question"], bank[name])]
 
 
-@perturber("phrasing.polarity", level="prompt", evidence="checked", parameters={"id": ("inverted",)})
+@perturber(
+    "phrasing.polarity", level="prompt", evidence="checked", parameters={"id": ("inverted",)}
+)
 def polarity(item: Item, rng: random.Random, *, id: str) -> Sequence[Edit] | NotApplicable:  # noqa: A002
     """The question asks for the opposite, and the words to answer with change along.
 

@@ -17,7 +17,9 @@ from oodrop.perturbers.wordedits import all_or_nothing
 # A bare number or number word: no hyphen, point or further number on either side, and no
 # capitalised word in front that it would be the number of (Step 3, Room 7).
 _AROUND = r"(?:hundred|thousand|million|billion|dozen|half|third|quarter|point|and a half|percent)"
-_DIGITS = re.compile(rf"(?<![\w.,$#£€/:-])(?<!\d )([2-9]|[1-9]\d)(?![\w/:%°-]|[.,]\d| (?:\d|{_AROUND}\b))")
+_DIGITS = re.compile(
+    rf"(?<![\w.,$#£€/:-])(?<!\d )([2-9]|[1-9]\d)(?![\w/:%°-]|[.,]\d| (?:\d|{_AROUND}\b))"
+)
 _WORDS = re.compile(
     r"(?<![\w-])(two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)"
     rf"(?![\w-]| (?:\d|{_AROUND}\b))",

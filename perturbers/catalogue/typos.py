@@ -113,7 +113,12 @@ def misspelling(item: Item, rng: random.Random, *, severity: int) -> Proposal | 
     """
     known = misspellings()
     return edit_words(
-        item, rng, severity, _misspelled, min_len=3, eligible=lambda word: word.text.lower() in known
+        item,
+        rng,
+        severity,
+        _misspelled,
+        min_len=3,
+        eligible=lambda word: word.text.lower() in known,
     )
 
 

@@ -70,7 +70,7 @@ EVERYDAY_LETTERS = replace(
     fragment="_letters.yaml",
     bank="templates_letters",
     to_item=_to_labelled_item,
-    reply=lambda item: item.answers[item.gold],
+    reply=lambda item: item.answer,
 )
 EVERYDAY_OPEN = replace(
     EVERYDAY,

@@ -115,14 +115,14 @@ PROCEDURAL = TaskSpec(
     metric="acc",
     to_item=_to_item,
     to_doc=_to_doc,
-    reply=lambda item: f"FINAL ANSWER: {item.answers[item.gold]}",
+    reply=lambda item: f"FINAL ANSWER: {item.answer}",
 )
 PROCEDURAL_CHOICE = replace(
     PROCEDURAL,
     name="procedural_choice",
     summary="the same items by log-likelihood of the two verdicts: the cheap second view",
     fragment="_choice.yaml",
-    reply=lambda item: item.answers[item.gold],
+    reply=lambda item: item.answer,
 )
 PROCEDURAL_HELDOUT = replace(
     PROCEDURAL,

@@ -12,8 +12,8 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import TypeVar
 
-from oodrop.perturbers.item import Units
 from oodrop.perturbers.catalogue.ordering import linear_extension
+from oodrop.perturbers.item import Units
 from oodrop.perturbers.rng import below, choose
 from oodrop.tasks.procedural.check import Kind, check, is_due
 from oodrop.tasks.procedural.lexicon import FIRST_NAMES, LAST_NAMES

@@ -33,7 +33,11 @@ def parse_verdict(reply: str, labels: Sequence[str] = (COMPLIANT, NON_COMPLIANT)
         said = {_canonical(v) for v in _VERDICT.findall(lines[-1])}
     else:
         words = {word.lower() for word in _WORD.findall(lines[-1])}
-        said = {v for v, word in zip((COMPLIANT, NON_COMPLIANT), labels, strict=True) if word.lower() in words}
+        said = {
+            v
+            for v, word in zip((COMPLIANT, NON_COMPLIANT), labels, strict=True)
+            if word.lower() in words
+        }
     return said.pop() if len(said) == 1 else None
 
 
