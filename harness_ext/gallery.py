@@ -7,7 +7,6 @@ import json
 import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
-from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +18,7 @@ from oodrop.harness_ext.variants import evenly_spaced
 from oodrop.perturbers.edits import Reorder, Use
 from oodrop.perturbers.engine import Bound, Perturbed
 from oodrop.perturbers.item import Item
-from oodrop.perturbers.registry import Perturber
+from oodrop.perturbers.registry import FAMILIES, Perturber
 from oodrop.perturbers.variant import Variant
 from oodrop.reports.render.diff import Segment, word_diff
 from oodrop.reports.render.text import visible
@@ -193,15 +192,14 @@ def gallery_html(gallery: Gallery, views: Sequence[PerturberView]) -> str:
     Every text is escaped, with control and bidi characters shown as symbols.
     """
     families = [
-        (family, list(members))
-        for family, members in groupby(views, key=lambda view: view.plugin.family)
+        (family, members)
+        for family in FAMILIES
+        if (members := [view for view in views if view.plugin.family == family])
     ]
     return (
         _environment()
         .get_template("gallery.html.jinja")
-        .render(
-            gallery=gallery, families=families, policy=POLICY, version=__version__
-        )
+        .render(gallery=gallery, families=families, policy=POLICY, version=__version__)
     )
 
 
@@ -225,6 +223,18 @@ def _environment() -> Environment:
 def _finalize(value: Any) -> Any:
     """Every text that leaves the template shows its hidden characters."""
     return visible(value) if type(value) is str else value
+
+
+def check_place(path: Path) -> None:
+    """Make sure that the page can be written, before it is made.
+
+    Raises:
+        DataError: when the place is a folder, or in none that exists.
+    """
+    if path.is_dir():
+        raise DataError(f"--html takes a file to write, got the folder {path}")
+    if not path.parent.is_dir():
+        raise DataError(f"--html {path} lies in a folder that does not exist")
 
 
 def write_gallery(page: str, path: Path) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from typing import Any
 
@@ -13,7 +13,7 @@ from lm_eval.utils import env as jinja_env
 from oodrop import DataError
 from oodrop.harness_ext.fewshot import ItemSampler, fewshot_offers
 from oodrop.perturbers.engine import Bound, Perturbed
-from oodrop.perturbers.item import CANONICAL_SETTING, FEWSHOT, TEMPLATE
+from oodrop.perturbers.item import CANONICAL_SETTING, FEWSHOT, TEMPLATE, Item
 from oodrop.perturbers.registry import get_perturber
 from oodrop.perturbers.variant import CANONICAL, Variant
 from oodrop.tasks import get_task
@@ -145,6 +145,14 @@ def _perturb_split(spec: TaskSpec, variant: Variant, split: str, shots: int) -> 
         changed = spec.to_doc(doc, done.item)
         result.append({**changed, "oodrop": record(spec, variant, done)})
     return result
+
+
+def shown_with(item: Item, settings: Mapping[str, str]) -> Item:
+    """The item as it was logged: with the few-shot setting that only a run knows."""
+    if FEWSHOT not in settings:
+        return item.altered(settings=dict(settings))
+    offers = {**item.offers, FEWSHOT: fewshot_offers(2)}
+    return item.altered(settings=dict(settings), offers=offers)
 
 
 def record(spec: TaskSpec, variant: Variant, done: Perturbed) -> dict[str, Any]:

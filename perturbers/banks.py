@@ -27,7 +27,6 @@ CONTEXTUAL = "lexical.contextual"
 PERTURBERS = (PARAPHRASE, BACK_TRANSLATION, CONTEXTUAL)
 FOLDERS_VARIABLE = "OODROP_BANKS"
 SHIPPED = Path(__file__).parent / "banks"
-
 Field = tuple[str, Callable[[Any], bool]]  # what it must be, in words and as a check
 
 

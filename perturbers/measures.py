@@ -59,7 +59,7 @@ def words_and_marks(text: str) -> int:
 
 
 def measure(text: str, count_tokens: TokenCount = words_and_marks) -> TextMeasures:
-    """Count what a text is made of; a word is a stretch without blanks that has a letter or digit."""
+    """Count what a text is made of; a word has a letter or digit, and no blank."""
     return TextMeasures(
         characters=len(text),
         words=len(_words(text)),

@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
-from oodrop.harness_ext.cli import evaluate, look  # noqa: F401  # they register their commands
+from oodrop.harness_ext.cli import (  # noqa: F401  # they register their commands
+    bank,
+    bench,
+    coverage,
+    evaluate,
+    look,
+    perturb,
+    verify,
+)
 from oodrop.harness_ext.cli.app import main
 
 __all__ = ["main"]

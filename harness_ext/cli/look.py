@@ -1,4 +1,4 @@
-"""Commands that show what there is: list, perturb, tasks-dir, doctor."""
+"""Commands that show what there is: list, tasks-dir, doctor."""
 
 from __future__ import annotations
 
@@ -13,7 +13,6 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 from rich.table import Table
-from rich.text import Text
 
 from oodrop import DataError, __version__
 from oodrop.harness_ext.cli.app import app, out
@@ -115,81 +114,6 @@ def print_tasks_dir() -> None:
     from oodrop.tasks import tasks_dir
 
     typer.echo(tasks_dir())
-
-
-@app.command()
-def perturb(
-    task: Annotated[str, typer.Argument(help="Task whose items to perturb (oodrop list tasks).")],
-    perturber: Annotated[
-        str, typer.Option("--perturber", "-p", help="Its name (oodrop list perturbers).")
-    ],
-    severity: Annotated[
-        int | None, typer.Option(min=1, max=5, help="1 to 5, where it has any.")
-    ] = None,
-    parameter: Annotated[
-        list[str], typer.Option("--parameter", help="name=value; may be repeated.")
-    ] = [],  # noqa: B006
-    count: Annotated[int, typer.Option("-n", min=1, help="How many items to show.")] = 3,
-    seed: Annotated[int, typer.Option(help="Seed of the suite.")] = 2026,
-    plugin: Plugins = [],  # noqa: B006
-) -> None:
-    """Show items before and after a perturber, with the certificate.
-
-    Example: oodrop perturb everyday -p lexical.keyboard_typo --severity 3 -n 2
-    """
-    from collections import Counter
-
-    from oodrop.perturbers import Variant, get_perturber
-    from oodrop.perturbers.engine import perturb as apply
-    from oodrop.tasks import get_task
-
-    load_plugins(plugin)
-    spec, plugin_ = get_task(task), get_perturber(perturber)
-    if plugin_.has_severity and severity is None:
-        severity = 3
-    pairs = [text.partition("=") for text in parameter]
-    wrong = next((k for k, sep, _ in pairs if not sep), None)
-    if wrong is not None:
-        raise DataError(f"--parameter takes name=value, got {wrong!r}")
-    variant = Variant(perturber, {k: v for k, _, v in pairs}, severity, seed)
-    outcomes: Counter[str] = Counter()
-    reasons: Counter[str] = Counter()
-    for doc in spec.docs(spec.eval_split):
-        item = spec.item(doc)
-        done = apply(item, variant)
-        certificate = done.certificate
-        outcomes[certificate.outcome] += 1
-        if certificate.reason:
-            reasons[certificate.reason] += 1
-        if certificate.outcome == "changed" and outcomes["changed"] <= count:
-            before = spec.prompt(doc, item.template)
-            after = spec.prompt(spec.to_doc(doc, done.item), done.item.template)
-            out.rule(escape(item.item_id), align="left")
-            out.print(_diff(before, after))
-            out.print(
-                f"[dim]gold {escape(item.gold_text)!r}, evidence {certificate.evidence}, "
-                f"guards {', '.join(certificate.guards)}, {len(certificate.edits)} edits[/]"
-            )
-    listed = ", ".join(f"{n} {name.replace('_', ' ')}" for name, n in outcomes.most_common())
-    out.print(f"\n[bold]{escape(variant.slug)}[/] on {escape(task)}: {listed}")
-    for reason, n in reasons.most_common(3):
-        out.print(f"  {n} x {escape(reason)}")
-
-
-def _diff(before: str, after: str) -> Text:
-    """Word-level difference: removed words struck in red, new ones in green."""
-    import difflib
-    import re
-
-    old, new = re.findall(r"\s+|\S+", before), re.findall(r"\s+|\S+", after)
-    text = Text()
-    for tag, i, j, k, m in difflib.SequenceMatcher(None, old, new, autojunk=False).get_opcodes():
-        if tag == "equal":
-            text.append("".join(old[i:j]))
-        else:
-            text.append("".join(old[i:j]), "red strike")
-            text.append("".join(new[k:m]), "bold green")
-    return text
 
 
 _CORE = (

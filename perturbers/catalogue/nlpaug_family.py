@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from oodrop import OodropError
+from oodrop.perturbers.catalogue.typos import misspellings
 from oodrop.perturbers.item import Item
 from oodrop.perturbers.lookalikes import disguises
 from oodrop.perturbers.registry import NotApplicable, Proposal, perturber
@@ -58,11 +59,17 @@ def nlpaug_ocr(item: Item, rng: random.Random, *, severity: int) -> Proposal | N
 def nlpaug_spelling(item: Item, rng: random.Random, *, severity: int) -> Proposal | NotApplicable:
     """A word becomes a misspelling that people make, from the dictionary shipped with nlpaug.
 
-    Source: nlpaug 1.1.11, ``SpellingAug`` with ``spelling_en.txt``. A word that the dictionary
-    does not hold, or has only misspellings for that are words themselves, is not eligible.
+    Source: nlpaug 1.1.11, ``SpellingAug`` with ``spelling_en.txt``. Eligible are the words that
+    `lexical.misspelling` knows, and only its misspellings are taken: the dictionary holds others.
     """
+    known = misspellings()
+
+    def misspelled(word: str, rng: random.Random) -> str | None:
+        after = _augmented(_spelling(), word, rng.random())
+        return after if after is not None and after.lower() in known[word.lower()] else None
+
     return edit_words(
-        item, rng, severity, _by(_spelling), eligible=lambda word: _has_misspelling(word.text)
+        item, rng, severity, misspelled, eligible=lambda word: word.text.lower() in known
     )
 
 
@@ -181,12 +188,6 @@ def _spelling() -> Any:
     own.dict = {word: sorted(misspellings) for word, misspellings in own.dict.items()}
     augmenter.model = own
     return augmenter
-
-
-@cache
-def _has_misspelling(word: str) -> bool:
-    misspellings = _spelling().model.predict(word) or ()
-    return any(m.isalpha() and m != word and not is_word(m) for m in misspellings)
 
 
 @cache

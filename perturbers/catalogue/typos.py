@@ -109,7 +109,9 @@ def misspelling(item: Item, rng: random.Random, *, severity: int) -> Proposal | 
     """A word becomes a misspelling of it that people have made.
 
     Source: the list of human misspellings that nlpaug ships (``spelling_en.txt``), without those
-    that are words themselves. Eligible are the words that it holds.
+    that are words themselves, begin with another letter, or are further away than one slip (two
+    in words of six letters and more): the list holds other words, too. Eligible are the words
+    that it holds.
     """
     known = misspellings()
     return edit_words(
@@ -145,11 +147,34 @@ def misspellings() -> Mapping[str, tuple[str, ...]]:
         right, *wrong = line.lower().split() or [""]
         found.setdefault(right, set()).update(w for w in wrong if w.isalpha() and w != right)
     cleaned = {
-        right: tuple(sorted(w for w in wrong if not is_word(w)))
+        right: tuple(sorted(w for w in wrong if _is_slip(right, w) and not is_word(w)))
         for right, wrong in found.items()
         if right.isalpha()
     }
     return {right: wrong for right, wrong in cleaned.items() if wrong}
+
+
+def _is_slip(right: str, wrong: str) -> bool:
+    allowed = 1 if len(right) < 6 else 2
+    return right[0] == wrong[0] and slips(right, wrong) <= allowed
+
+
+def slips(one: str, other: str) -> int:
+    """Letters lost, added, exchanged or swapped with their neighbour between two words.
+
+    The optimal string alignment distance: Damerau 1964 without editing a place twice.
+    """
+    before: list[int] = []
+    row = list(range(len(other) + 1))
+    for i, a in enumerate(one, 1):
+        now = [i]
+        for j, b in enumerate(other, 1):
+            best = min(row[j] + 1, now[j - 1] + 1, row[j - 1] + (a != b))
+            if i > 1 and j > 1 and a == other[j - 2] and one[i - 2] == b:
+                best = min(best, before[j - 2] + 1)
+            now.append(best)
+        before, row = row, now
+    return row[-1]
 
 
 @perturber("lexical.ocr_noise", evidence="checked")

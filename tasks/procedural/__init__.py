@@ -10,6 +10,7 @@ from pathlib import Path
 from oodrop.perturbers.item import Item, Units
 from oodrop.tasks.procedural.build import trace_of
 from oodrop.tasks.procedural.check import COMPLIANT, NON_COMPLIANT, verdict
+from oodrop.tasks.procedural.contrast import Counterparts
 from oodrop.tasks.procedural.loading import load_procedures
 from oodrop.tasks.procedural.render import stamp
 from oodrop.tasks.procedural.schema import Procedure
@@ -46,6 +47,7 @@ def _to_item(doc: Doc) -> Item:
     steps = [step.name for step in procedure.steps]
     # Units of a letter or two stand in other words too; with their number they are found anyway.
     units_in_words = {x.unit for step in procedure.steps for x in step.limits if len(x.unit) > 3}
+    counterparts = Counterparts(doc, procedure, texts)
     return Item(
         item_id=doc["item_id"],
         cluster_id=doc["process_id"],
@@ -62,26 +64,29 @@ def _to_item(doc: Doc) -> Item:
         ),
         entities={"person": tuple(people)},
         required=(CLOSED_WORLD, "FINAL ANSWER:"),
-        rederive=lambda item: _rederive(doc, procedure, item),
+        rederive=lambda item: _rederive(doc, counterparts, item),
+        contrast=counterparts.edits,
     )
 
 
-def _rederive(doc: Doc, procedure: Procedure, item: Item) -> int | str:
-    """The label from the clauses and events in their present order.
+def _rederive(doc: Doc, counterparts: Counterparts, item: Item) -> int | str:
+    """The label from what clauses, facts and events say in their present order.
 
-    An event only counts as told at its time if its sentence still states it: a sentence that
-    lost its time makes the order of telling matter, and the label cannot be derived.
+    A sentence of a counterpart says what is new in it. Any other counts as the canonical one in
+    whatever spelling, an event only if it still states its time: a sentence that lost its time
+    makes the order of telling matter, and the label cannot be derived.
     """
-    rows = doc["trace"]["events"]
+    told = counterparts.trace(item.segments)
     start = datetime.fromisoformat(doc["start"])
     moved = []
     for name in item.units["events"].members:
-        row = rows[member_number(name) - 1]
+        row = told["events"][member_number(name) - 1]
         if any(part not in item.segments[name] for part in stamp(start, row["time"])):
             return f"underivable: {name} does not state its time"
         moved.append(row)
+    procedure = counterparts.procedure
     steps = [procedure.steps[member_number(name) - 1] for name in item.units["clauses"].members]
-    trace = trace_of({"trace": {"facts": doc["trace"]["facts"], "events": moved}})
+    trace = trace_of({"trace": {"facts": told["facts"], "events": moved}})
     found = verdict(replace(procedure, steps=tuple(steps)), Trace(trace.facts, trace.events))
     return VERDICTS.index(found)
 

@@ -4,19 +4,23 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import replace
 from typing import Any
 
+import numpy as np
 import pytest
 
 from oodrop import DataError, OodropError, RunError, UnknownNameError
 from oodrop.perturbers import (
+    Bound,
     Edit,
     Item,
     NotApplicable,
+    Proposal,
+    Regold,
+    Relabel,
     Reorder,
     Replace,
-    UseTemplate,
+    Use,
     Variant,
     perturb,
     perturber,
@@ -25,10 +29,10 @@ from oodrop.perturbers import (
 pytestmark = pytest.mark.usefixtures("own_registry")
 
 
-def register(returned: Any, evidence: Any = "proved") -> Variant:
+def register(returned: Any, evidence: Any = "proved", family: str = "lexical") -> Variant:
     """A perturber of the test that returns this (or raises it)."""
 
-    @perturber("lexical.fake", evidence=evidence)
+    @perturber(f"{family}.fake", evidence=evidence)
     def fake(item: Item, rng: random.Random) -> Sequence[Edit] | NotApplicable:
         """Does what the test says."""
         if isinstance(returned, BaseException):
@@ -36,7 +40,7 @@ def register(returned: Any, evidence: Any = "proved") -> Variant:
         result: Sequence[Edit] | NotApplicable = returned
         return result
 
-    return Variant("lexical.fake")
+    return Variant(f"{family}.fake")
 
 
 def raised(item: Item, variant: Variant) -> OodropError:
@@ -85,7 +89,7 @@ def test_an_unknown_perturber_lists_the_nearest_first(item: Item) -> None:
         ),
         (
             Variant("phrasing.register", {"set": "rude"}),
-            "phrasing.register: set must be one of polite, casual, formal, got 'rude'",
+            "phrasing.register: set must be one of polite, casual, formal, terse, legalese, got 'rude'",
         ),
         (Variant("phrasing.template"), "phrasing.template needs the parameter 'id'"),
     ],
@@ -152,10 +156,11 @@ def test_what_is_no_list_of_edits(item: Item, returned: object) -> None:
         ([Replace("question", 0, "Why", "x")], r"question\[0\] .* misquotes the text"),
         ([Reorder("facts", (0, 0, 1))], r"order of 'facts' is no permutation of 0\.\.2"),
         ([Reorder("people", (1, 0))], "no units 'people'; there are facts"),
-        ([UseTemplate("canonical", "t99")], "no template change 'canonical' to 't99'"),
-        ([Replace("question", "0", "", "x")], "fit item-1: .*'str'"),  # type: ignore[arg-type]
+        ([Use("template", "canonical", "t99")], "no template change 'canonical' to 't99'"),
+        ([Replace("question", "0", "", "x")], "fit item-1: .*str"),  # type: ignore[arg-type]
         ([Replace("question", 0, "", None)], "fit item-1: .*NoneType"),  # type: ignore[arg-type]
         ([Reorder("facts", None)], "fit item-1: .*NoneType"),  # type: ignore[arg-type]
+        ([Relabel(("A",), ("B",))], r"the item's labels are \(\), not \('A',\)"),
     ],
 )
 def test_an_edit_that_does_not_fit(item: Item, edits: list[Edit], message: str) -> None:
@@ -165,6 +170,96 @@ def test_an_edit_that_does_not_fit(item: Item, edits: list[Edit], message: str) 
     assert str(error).startswith("perturber lexical.fake returned an edit that does not fit item-1")
     with pytest.raises(RunError, match=message):
         perturb(item, Variant("lexical.fake"))
+
+
+def test_only_a_control_may_change_the_gold(item: Item) -> None:
+    error = raised(item, register([Regold(0, 1)]))
+    assert type(error) is RunError
+    assert str(error) == (
+        "perturber lexical.fake on item item-1 must not change the gold: only controls may"
+    )
+
+
+def test_a_control_may_change_the_gold_where_a_program_derives_it(item: Item) -> None:
+    edits = [Replace("fact_1", 15, "100", "0"), Regold(0, 1)]
+    variant = register(edits, family="control")
+    refused = perturb(item, variant).certificate
+    assert (refused.outcome, refused.reason) == (
+        "refused",
+        "G3_gold_rederived: no program derives the gold of this task",
+    )
+    derived = item.altered(rederive=lambda now: 1 if "at 0 deg" in now.segments["fact_1"] else 0)
+    done = perturb(derived, variant)
+    assert (done.certificate.outcome, done.certificate.evidence) == ("changed", "proved")
+    assert (done.item.gold, done.item.gold_text) == (1, "ice")
+    wrong = perturb(item.altered(rederive=lambda now: 2), variant).certificate
+    assert wrong.reason == "G3_gold_rederived: the label is now 2, not 1"
+
+
+def test_a_proposal_says_how_many_places_there_were(item: Item) -> None:
+    edits = [Replace("question", 0, "What", "Waht")]
+    for returned, eligible in ((Proposal(edits, 7), 7), (edits, None)):
+        certificate = perturb(item, register(returned)).certificate
+        assert certificate.edits == tuple(edits)
+        assert certificate.eligible == eligible
+        assert certificate.as_dict()["eligible"] == eligible
+
+
+def test_a_proposal_is_checked_like_a_list(item: Item) -> None:
+    error = raised(item, register(Proposal([Replace("gold", 0, "", "x")], 1)))
+    assert str(error).endswith("must not edit the gold or the options' text")
+    error = raised(item, register(Proposal("text", 1)))  # type: ignore[arg-type]
+    assert "must return a list of edits or NotApplicable, got 'text'" in str(error)
+
+
+def test_edits_that_change_nothing_are_dropped(item: Item) -> None:
+    edits = [Replace("question", 0, "What", "What"), Replace("question", 5, "boils", "biols")]
+    assert perturb(item, register(edits)).certificate.edits == (edits[1],)
+
+
+def test_a_lone_surrogate_is_no_text(item: Item) -> None:
+    error = raised(item, register([Replace("question", 0, "", "\ud800 ")]))
+    assert type(error) is RunError
+    assert "returned text with a lone surrogate, which no file can hold" in str(error)
+
+
+@pytest.mark.parametrize("draw", [random.random, lambda: np.random.rand()])  # noqa: NPY002
+def test_a_plugin_that_draws_from_a_global_generator_is_named(item: Item, draw: Any) -> None:
+    @perturber("lexical.fake", evidence="checked")
+    def fake(item: Item, rng: random.Random) -> list[Edit]:
+        """Draws where it must not."""
+        draw()
+        return []
+
+    error = raised(item, Variant("lexical.fake"))
+    assert type(error) is RunError
+    assert str(error) == (
+        "perturber lexical.fake drew from a global generator on item item-1; "
+        "it must use the one that it is given"
+    )
+
+
+def test_a_guard_that_raises_is_named(item: Item) -> None:
+    """A task's own program may raise on what it is given."""
+    broken = item.altered(rederive=lambda now: 1 // 0)
+    error = raised(broken, register([Reorder("facts", (0, 2, 1))]))
+    assert type(error) is RunError
+    assert str(error).startswith(
+        "perturber lexical.fake on item item-1: a guard raised ZeroDivisionError"
+    )
+
+
+def test_a_bound_variant_gives_what_perturb_gives(item: Item) -> None:
+    for variant in (
+        Variant(),
+        Variant("ordering.fact_order"),
+        Variant("lexical.keyboard_typo", severity=3),
+        Variant("phrasing.register", {"set": "terse"}),
+    ):
+        bound = Bound(variant)
+        assert bound(item) == bound(item) == perturb(item, variant)
+    with pytest.raises(OodropError, match="needs a severity from 1 to 5, got none"):
+        Bound(Variant("lexical.keyboard_typo"))
 
 
 @pytest.mark.parametrize("segment", ["gold", "choices"])
@@ -213,7 +308,7 @@ def test_nothing_is_glued_to_a_protected_span(item: Item, edit: Replace) -> None
 
 
 def test_a_literal_of_the_task_is_not_touched(item: Item) -> None:
-    named = replace(item, protected=("kettle",))
+    named = item.altered(protected=("kettle",))
     assert refusal(named, [Replace("question", 18, "kettle", "pot")]) == (
         "G0_protected_text: an edit of question touches the protected text 'kettle'"
     )
@@ -228,8 +323,8 @@ def test_precedence_holds(item: Item) -> None:
 
 
 def test_the_label_is_derived_again(item: Item) -> None:
-    derived = replace(
-        item, rederive=lambda now: 0 if now.units["facts"].members[0] == "fact_1" else 2
+    derived = item.altered(
+        rederive=lambda now: 0 if now.units["facts"].members[0] == "fact_1" else 2
     )
     assert refusal(derived, [Reorder("facts", (2, 0, 1))]) == (
         "G3_gold_rederived: the label is now 2, not 0"
@@ -249,11 +344,11 @@ def test_a_template_shows_every_segment(item: Item) -> None:
         shown = [t for n, t in now.segments.items() if now.template != "t02" or n != "fact_3"]
         return f"{now.template}: " + " ".join(shown)
 
-    rendered = replace(item, render=render)
-    assert refusal(rendered, [UseTemplate("canonical", "t02")]) == (
-        "G2_prompt_complete: fact_3 does not stand in the new prompt as in the old one"
+    rendered = item.altered(render=render)
+    assert refusal(rendered, [Use("template", "canonical", "t02")]) == (
+        "G2_prompt_complete: segment fact_3 does not stand in the new prompt as in the old one"
     )
-    done = perturb(rendered, register([UseTemplate("canonical", "t01")])).certificate
+    done = perturb(rendered, register([Use("template", "canonical", "t01")])).certificate
     assert done.guards == ("G2_prompt_complete", "invertible")
 
 
@@ -264,8 +359,23 @@ def test_options_move_with_the_gold(item: Item) -> None:
     assert (done.item.gold, done.item.gold_text) == (2, "water")
 
 
+def test_labels_change_and_the_place_of_the_gold_does_not(item: Item) -> None:
+    labelled = item.altered(labels=("A", "B", "C"))
+    done = perturb(labelled, register([Relabel(("A", "B", "C"), ("1", "2", "3"))]))
+    assert done.certificate.outcome == "changed"
+    assert "G1_labels" in done.certificate.guards
+    assert (done.item.gold, done.item.gold_text, done.item.answer) == (0, "water", "1")
+
+
+def test_options_that_speak_of_each_other_stay(item: Item) -> None:
+    tied = item.altered(choices=("water", "ice", "both of these"))
+    assert refusal(tied, [Reorder("choices", (1, 0, 2))]) == (
+        "G4_no_cross_reference: the option 'both of these' refers to other options"
+    )
+
+
 def test_equal_options_move_too(item: Item) -> None:
-    same = replace(item, choices=("a", "a", "b"))
+    same = item.altered(choices=("a", "a", "b"))
     done = perturb(same, register([Reorder("choices", (1, 2, 0))]))
     assert done.item.gold_text == "a"
 

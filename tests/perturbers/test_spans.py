@@ -11,7 +11,14 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oodrop.perturbers.spans import eligible_words, protected_spans
+from oodrop.perturbers.spans import (
+    eligible_words,
+    is_harmless,
+    is_plain,
+    is_vocabulary,
+    protected_spans,
+    starts_with_unit,
+)
 from oodrop.tasks.procedural import procedures
 
 from .cases import HARD, PLAIN, texts
@@ -22,7 +29,7 @@ def protected(text: str, literals: tuple[str, ...] = ()) -> list[str]:
 
 
 def eligible(text: str, literals: tuple[str, ...] = ()) -> list[str]:
-    return [text[a:b] for a, b in eligible_words(text, literals)]
+    return [text[a:b] for a, b in eligible_words(text, protected_spans(text, literals))]
 
 
 @pytest.mark.parametrize(
@@ -125,7 +132,8 @@ def test_words_of_every_script(text: str, words: list[str]) -> None:
 def test_spans_are_sorted_and_disjoint_and_words_avoid_them(
     text: str, literals: tuple[str, ...]
 ) -> None:
-    spans, words = protected_spans(text, literals), eligible_words(text, literals)
+    spans = protected_spans(text, literals)
+    words = eligible_words(text, spans)
     for found in (spans, words):
         assert all(0 <= a < b <= len(text) for a, b in found)
         assert all(first[1] <= second[0] for first, second in pairwise(found))
@@ -139,6 +147,63 @@ def test_every_digit_and_every_literal_is_inside_a_span(text: str) -> None:
     covered = {i for a, b in protected_spans(text, ("book",)) for i in range(a, b)}
     assert {i for i, c in enumerate(text) if c in "0123456789"} <= covered
     assert all(i in covered for i in range(len(text)) if text.startswith("book", i))
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ('What does "all of them" mean here?', ["What", "does", "mean", "here"]),
+        ("What does “quickly” mean here?", ["What", "does", "mean", "here"]),
+        ("The word 'quickly' has seven letters.", ["word", "letters"]),
+        ("The nurse's dogs' bowls", ["nurse's", "dogs", "bowls"]),
+        ("It wasn't the clerk’s 'bowl'", ["clerk’s"]),
+    ],
+)
+def test_a_word_in_quotation_marks_is_spoken_about(text: str, words: list[str]) -> None:
+    assert eligible(text) == words
+
+
+@pytest.mark.parametrize(("least", "words"), [(1, 5), (3, 4), (4, 3), (7, 1), (9, 0)])
+def test_words_of_a_length(least: int, words: int) -> None:
+    text = "A dog eats another cup5 bone"
+    assert len(eligible_words(text, protected_spans(text), least)) == words
+
+
+@pytest.mark.parametrize("word", ["not", "No", "LEAST", "May", "tuesday", "dozen"])
+def test_vocabulary_is_known_in_whatever_case(word: str) -> None:
+    assert is_vocabulary(word)
+    assert protected(word) == [word]
+    assert not is_vocabulary(word + "s")
+    assert not is_harmless(word)
+
+
+@pytest.mark.parametrize("text", ["h", "hours", "min of", " days", "feet away", "mL", "°C", "p.m."])
+def test_what_a_number_in_front_would_claim_is_a_unit(text: str) -> None:
+    assert starts_with_unit(text)
+    assert not is_harmless(text)
+
+
+@pytest.mark.parametrize("text", ["hound", "minutely", "dayglow", "maps", "gallant"])
+def test_what_only_begins_like_a_unit_is_none(text: str) -> None:
+    assert not starts_with_unit(text)
+    assert is_harmless(text)
+
+
+@pytest.mark.parametrize(
+    "text", ["a", "", "x1", "not it", "{a}", "`a`", "word\n(A)", "a\\b", "$a$", "a_b", "a/b"]
+)
+def test_what_is_not_harmless(text: str) -> None:
+    assert not is_harmless(text)
+
+
+@given(texts | st.text(max_size=20))
+@settings(max_examples=200, deadline=None)
+def test_harmless_text_is_plain_and_brings_nothing(text: str) -> None:
+    """The short cut for single words says what the patterns say."""
+    if is_harmless(text):
+        assert is_plain(text)
+        assert protected(text) == []
+        assert protected(f"Before it, 5 {text} behind it.") == protected("Before it, 5 x behind it.")
 
 
 # Each of these took minutes under a pattern that looks for its end from every start.
@@ -171,10 +236,10 @@ _LONG = {
 def test_a_hundred_thousand_characters_take_linear_time() -> None:
     """Quadratic time would be hours here, so the limit of the process decides nothing else."""
     code = (
-        "from oodrop.perturbers.spans import eligible_words\n"
+        "from oodrop.perturbers.spans import eligible_words, protected_spans\n"
         f"for piece in {list(_LONG.values())!r}:\n"
         "    text = (piece * (100_000 // len(piece) + 1))[:100_000]\n"
-        "    eligible_words(text, ('Nadia Lindgren',))\n"
+        "    eligible_words(text, protected_spans(text, ('Nadia Lindgren',)))\n"
     )
     environment = {**os.environ, "PYTHONPATH": "src"}
     done = subprocess.run([sys.executable, "-c", code], timeout=60, check=False, env=environment)

@@ -7,7 +7,9 @@ from pathlib import Path
 import pytest
 
 from oodrop import DataError, OodropError, UnknownNameError
-from oodrop.perturbers import all_perturbers, all_suites, get_suite
+from oodrop.perturbers import all_perturbers, all_suites, get_perturber, get_suite
+
+from .digests import LEFT_OUT
 
 GOOD = "summary: mine\nseed: 7\nvariants:\n  - {perturber: lexical.keyboard_typo, severity: 2}\n"
 
@@ -26,21 +28,54 @@ def test_every_shipped_suite_loads() -> None:
         assert {v.perturber for v in suite.variants} <= set(all_perturbers())
 
 
-def test_the_smoke_suite_is_what_it_was() -> None:
-    assert [v.slug for v in get_suite("smoke-0.1").variants] == [
-        "control_identity",
-        "control_rerun",
-        "lexical_keyboard_typo_s3",
-        "lexical_nlpaug_swap_s3",
-        "ordering_fact_order",
-        "ordering_clause_order",
-        "ordering_event_order",
-        "ordering_section_order_question_first",
-        "phrasing_template_t01",
-        "phrasing_question_paraphrase_p01",
-        "phrasing_register_polite",
-    ]
-    assert {v.seed for v in get_suite("smoke-0.1").variants} == {2026}
+STANDARD = (
+    "control_identity",
+    "control_rerun",
+    "lexical_keyboard_typo_s2",
+    "lexical_misspelling_s2",
+    "lexical_synonym_s5",
+    "ordering_fact_order",
+    "ordering_event_order",
+    "ordering_option_shuffle",
+    "ordering_section_order_question_first",
+    "phrasing_template_t05",
+    "phrasing_question_paraphrase_p01",
+    "phrasing_distractor_1",
+)
+SMOKE = (
+    "control_identity",
+    "control_rerun",
+    "lexical_keyboard_typo_s2",
+    "lexical_synonym_s5",
+    "ordering_fact_order",
+    "ordering_event_order",
+    "ordering_section_order_question_first",
+    "phrasing_template_t05",
+    "phrasing_question_paraphrase_p01",
+)
+
+
+@pytest.mark.parametrize(("name", "slugs"), [("standard-1.0", STANDARD), ("smoke-1.0", SMOKE)])
+def test_a_published_suite_is_what_it_was(name: str, slugs: tuple[str, ...]) -> None:
+    """Results are compared within a suite: another list is another suite, of another name."""
+    assert tuple(v.slug for v in get_suite(name).variants) == slugs
+    assert {v.seed for v in get_suite(name).variants} == {2026}
+
+
+def test_suites_contain_one_another_as_they_say() -> None:
+    variants = {name: list(suite.variants) for name, suite in all_suites().items()}
+    assert [v for v in variants["smoke-1.0"] if v not in variants["standard-1.0"]] == []
+    assert [v for v in variants["standard-1.0"] if v not in variants["full-1.0"]] == []
+
+
+def test_natural_suites_have_no_adversary_and_nothing_that_places_the_gold() -> None:
+    for name, suite in all_suites().items():
+        used = {v.perturber for v in suite.variants}
+        assert "ordering.gold_to_k" not in used
+        families = {get_perturber(p).family for p in used}
+        assert ("adversarial" in families) == name.startswith("adversarial")
+        assert {"control.identity", "control.rerun"} <= used
+        assert not used & set(LEFT_OUT)
 
 
 def test_a_file_of_ones_own(tmp_path: Path) -> None:
@@ -51,9 +86,9 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
 
 def test_an_unknown_suite_lists_what_there_is() -> None:
     with pytest.raises(
-        UnknownNameError, match=r"unknown suite 'smoke-0\.2'; there are: smoke-0\.1"
+        UnknownNameError, match=r"unknown suite 'smoke-1\.2'; there are: smoke-1\.0"
     ):
-        get_suite("smoke-0.2")
+        get_suite("smoke-1.2")
 
 
 @pytest.mark.parametrize(

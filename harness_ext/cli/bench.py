@@ -1,0 +1,99 @@
+"""The benchmarks: a command per bench, all of which give a `BenchResult` to `show`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import orjson
+import typer
+from rich.markup import escape
+from rich.table import Table
+
+from oodrop import DataError
+from oodrop.harness_ext.cli.app import app, err, out
+
+if TYPE_CHECKING:
+    from oodrop.harness_ext.bench import BenchResult
+
+bench = typer.Typer(
+    help="Side-by-side benchmarks against peers, each in one process run.", no_args_is_help=True
+)
+app.add_typer(bench, name="bench")
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")]
+
+
+@bench.command()
+def perturb(
+    as_json: AsJson = False,
+    docs: Annotated[
+        int | None, typer.Option(min=2, help="Documents (2400); the full suite takes 5 times that.")
+    ] = None,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="24 documents and 2 rounds: shows that it works.")
+    ] = False,
+    texts: Annotated[
+        str | None,
+        typer.Option(metavar="FILE.jsonl:FIELD", help="Other texts than the shipped tasks'."),
+    ] = None,
+) -> None:
+    """Documents per second of every lexical perturber, beside nlpaug's on the same documents.
+
+    Example: oodrop bench perturb --json > bench.json
+    """
+    from oodrop.harness_ext.bench.perturb import bench_perturb
+
+    source = None if texts is None else _file_and_field(texts)
+    with err.status("documents") as status:
+        result = bench_perturb(docs, quick, source, lambda text: status.update(escape(text)))
+    show(result, as_json)
+
+
+def _file_and_field(text: str) -> tuple[Path, str]:
+    path, colon, name = text.rpartition(":")
+    if not (colon and path and name):
+        raise DataError(f"--texts takes FILE.jsonl:FIELD, got {text!r}")
+    return Path(path), name
+
+
+def show(result: BenchResult, as_json: bool) -> None:
+    """Print the result as JSON, or as a table of its rows with the figures below."""
+    if as_json:
+        typer.echo(orjson.dumps(result.as_dict(), option=orjson.OPT_INDENT_2).decode())
+        return
+    table = Table(box=None, pad_edge=False)
+    columns = [key for key in result.rows[0] if any(map(_written, _column(result, key)))]
+    for key in columns:
+        numbers = any(_is_number(value) for value in _column(result, key))
+        table.add_column(key.replace("_", " "), justify="right" if numbers else "left")
+    for row in result.rows:
+        table.add_row(*(escape(_written(row[key])) for key in columns))
+    out.print(table)
+    for name, value in result.figures.items():
+        out.print(f"[bold]{escape(name)}[/] {_written(value) or 'not measured'}", highlight=False)
+    out.print(f"[dim]{escape(_listed(result.settings))}\n{escape(_listed(result.machine))}[/]")
+
+
+def _column(result: BenchResult, key: str) -> list[Any]:
+    return [row[key] for row in result.rows]
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, (int, float)) and not isinstance(value, bool)
+
+
+def _written(value: object) -> str:
+    if value is None or value is False:
+        return ""
+    if value is True:
+        return "yes"
+    return f"{value:,.6g}" if isinstance(value, (int, float)) else str(value)
+
+
+def _listed(values: Mapping[str, Any]) -> str:
+    return "; ".join(
+        f"{key} ({_listed(value)})" if isinstance(value, Mapping) else f"{key} {value}"
+        for key, value in values.items()
+    )

@@ -1,0 +1,112 @@
+"""Prove the certificate of a logged sample again, from the sample alone."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from oodrop import DataError, OodropError
+from oodrop.harness_ext.perturbed import shown_with
+from oodrop.perturbers.edits import Edits, apply_edits, edits_from_dicts, undo_edits
+from oodrop.perturbers.engine import Bound
+from oodrop.perturbers.guards import run_guards
+from oodrop.perturbers.registry import all_perturbers
+from oodrop.perturbers.variant import CANONICAL, Variant
+from oodrop.tasks import get_task
+from oodrop.tasks.spec import Doc
+
+_VARIANT_FIELDS = ("perturber", "parameters", "severity", "seed")
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """What came out of a folder.
+
+    Attributes:
+        counts: outcome -> number of samples whose certificate holds.
+        problems: one sentence per sample whose certificate does not hold.
+    """
+
+    counts: Counter[str]
+    problems: tuple[str, ...]
+
+
+def certificate_problem(doc: Doc) -> str:
+    """What is wrong with a logged document's certificate; "" when it proves itself.
+
+    The edits are undone and give the item whose hash is ``canonical_sha256``; applied again they
+    give the logged document; the guards run again and hold; and the perturber, where this
+    installation has its version, makes the same edits again.
+    """
+    record = doc["oodrop"]
+    spec = get_task(record["task"])
+    edits = Edits(edits_from_dicts(record["edits"]))
+    logged = shown_with(spec.item(doc), record["settings"])
+    try:
+        before = undo_edits(logged, edits)
+    except ValueError as error:
+        return f"its edits cannot be undone: {error}"
+    plain = {k: v for k, v in spec.to_doc(doc, before).items() if k != "oodrop"}
+    canonical = shown_with(spec.item(plain), before.settings)
+    if canonical.sha256() != record["canonical_sha256"]:
+        return "undoing its edits does not give the canonical item"
+    if edits and not apply_edits(canonical, edits).same_content(logged):
+        return "its edits do not give the logged document"
+    guards, failure = run_guards(canonical, logged, edits)
+    if failure is not None:
+        return f"guard {failure[0]} does not hold: {failure[1]}"
+    if list(guards) != record["guards"]:
+        return f"the guards {', '.join(record['guards'])} are not those that apply"
+    return _reproduction_problem(record, canonical)
+
+
+def _reproduction_problem(record: dict[str, Any], canonical: Any) -> str:
+    name = record["perturber"]
+    known = all_perturbers().get(name)
+    if name == CANONICAL or known is None or known.version != record["perturber_version"]:
+        return ""
+    fields = {k: record[k] for k in _VARIANT_FIELDS if record[k] is not None}
+    again = Bound(Variant.from_dict(fields, "logged sample"))(canonical).certificate
+    here = json.loads(json.dumps(again.as_dict()))
+    different = [k for k in here if here[k] != record[k]]
+    return f"{name} gives another {different[0]} for this item" if different else ""
+
+
+def verify_samples(folder: Path) -> Verified:
+    """Prove every sample of every samples file under a folder, or of one file.
+
+    Raises:
+        DataError: when there is none, or a line of one is not JSON.
+    """
+    files = [folder] if folder.is_file() else sorted(folder.rglob("samples_*.jsonl"))
+    if not files:
+        raise DataError(f"no samples_*.jsonl under {folder}: was it evaluated with --log_samples?")
+    counts: Counter[str] = Counter()
+    problems = []
+    for path in files:
+        for number, doc in _docs(path):
+            where = f"{path.name}, line {number}"
+            try:
+                problem = certificate_problem(doc)
+            except (KeyError, TypeError, ValueError, OodropError) as error:
+                problem = f"its record cannot be read: {error!r:.120}"
+            if problem:
+                problems.append(f"{where}: {problem}")
+            else:
+                counts[doc["oodrop"]["outcome"]] += 1
+    return Verified(counts, tuple(problems))
+
+
+def _docs(path: Path) -> Iterator[tuple[int, Doc]]:
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            try:
+                doc = json.loads(line)["doc"]
+            except (ValueError, KeyError, TypeError) as error:
+                raise DataError(f"{path}, line {number}: not a sample of lm-eval: {error}") from None
+            if isinstance(doc, dict) and isinstance(doc.get("oodrop"), dict):
+                yield number, doc
