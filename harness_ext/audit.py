@@ -201,3 +201,87 @@ def write_key(pairs: Sequence[Pair], path: Path) -> None:
             severity = "" if pair.variant.severity is None else pair.variant.severity
             head = (pair.pair, pair.kind, pair.variant.perturber, parameters, severity)
             writer.writerow([*head, pair.task, pair.split, pair.item_id, pair.sha256, *[""] * 5])
+
+
+@dataclass(frozen=True, slots=True)
+class Verdict:
+    """What the raters said of one perturber.
+
+    Attributes:
+        perturber: its name.
+        pairs: rated pairs.
+        lost: pairs whose answer did not stay the right one, as two of the raters saw it; pairs on
+            which the first two disagree are decided by the third.
+        unreadable: pairs that both raters could not read.
+        agreement: share of the pairs on which the two agree about the answer.
+        lower: two-sided 95% Clopper-Pearson lower limit of the share of kept answers.
+    """
+
+    perturber: str
+    pairs: int
+    lost: int
+    unreadable: int
+    agreement: float
+    lower: float
+
+
+def read_ratings(path: Path) -> list[dict[str, str]]:
+    """Rows of a rated key.
+
+    Raises:
+        DataError: when a column is missing, or a rating is neither y nor n.
+    """
+    with path.open(encoding="utf-8", newline="") as file:
+        rows = list(csv.DictReader(file))
+    for number, row in enumerate(rows, 2):
+        missing = next((name for name in COLUMNS if row.get(name) is None), None)
+        if missing is not None:
+            raise DataError(f"{path}, line {number}: no column {missing!r}")
+        wrong = next((n for n in COLUMNS[9:13] if row[n] not in ("y", "n")), None)
+        split = row["kept_1"] != row["kept_2"]
+        if wrong is None and split and row["kept_3"] not in ("y", "n"):
+            wrong = "kept_3"
+        if wrong is not None:
+            raise DataError(f"{path}, line {number}: {wrong} must be y or n, got {row[wrong]!r}")
+    return rows
+
+
+def verdicts(rows: Iterable[Mapping[str, str]]) -> list[Verdict]:
+    """One verdict per perturber, sorted by name; decoys apart."""
+    groups: dict[str, list[Mapping[str, str]]] = defaultdict(list)
+    for row in rows:
+        if row["kind"] == SAMPLED:
+            groups[row["perturber"]].append(row)
+    return [_verdict(name, groups[name]) for name in sorted(groups)]
+
+
+def _verdict(name: str, rows: Sequence[Mapping[str, str]]) -> Verdict:
+    lost = sum(was_lost(row) for row in rows)
+    return Verdict(
+        name,
+        len(rows),
+        lost,
+        sum(row["readable_1"] == row["readable_2"] == "n" for row in rows),
+        sum(row["kept_1"] == row["kept_2"] for row in rows) / len(rows),
+        lower_bound(len(rows) - lost, len(rows)),
+    )
+
+
+def was_lost(row: Mapping[str, str]) -> bool:
+    """Whether two of the three ratings say that the answer is no longer the right one."""
+    return (row["kept_1"], row["kept_2"], row["kept_3"]).count("n") >= 2
+
+
+def lower_bound(kept: int, total: int, alpha: float = 0.05) -> float:
+    """Two-sided Clopper-Pearson lower limit of a share, `kept` of `total`."""
+    return float(beta.ppf(alpha / 2, kept, total - kept + 1)) if kept else 0.0
+
+
+def kappa(rows: Sequence[Mapping[str, str]]) -> float:
+    """Cohen's kappa of the two ratings about the answer, decoys included (Cohen 1960)."""
+    total = len(rows)
+    same = sum(row["kept_1"] == row["kept_2"] for row in rows) / total
+    first = sum(row["kept_1"] == "y" for row in rows) / total
+    second = sum(row["kept_2"] == "y" for row in rows) / total
+    chance = first * second + (1 - first) * (1 - second)
+    return (same - chance) / (1 - chance) if chance < 1 else 1.0

@@ -152,9 +152,9 @@ class BackTranslator:
         """One entry for each text."""
         forth, back = self._models
         pivots = forth.generated(forth.encoded([s.text for s in sources]))
-        texts = back.generated(back.encoded(pivots))
-        both = zip(texts, pivots, strict=True)
-        return _reworded(sources, [text if pivot.strip() else "" for text, pivot in both])
+        there = [pivot for pivot in pivots if pivot.strip()]
+        texts = iter(back.generated(back.encoded(there)) if there else ())
+        return _reworded(sources, [next(texts) if pivot.strip() else "" for pivot in pivots])
 
 
 def _reworded(sources: Sequence[Source], answers: Sequence[str]) -> list[Entry]:

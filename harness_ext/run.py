@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -23,6 +23,7 @@ from oodrop.harness_ext.journal import Journal, JournalledLM
 from oodrop.harness_ext.perturbed import perturbed_docs
 from oodrop.harness_ext.plan import RunPlan, check_plan
 from oodrop.harness_ext.yamls import RERUN, task_name, task_yaml
+from oodrop.perturbers.registry import get_perturber
 from oodrop.perturbers.rng import item_generator, permutation
 from oodrop.perturbers.variant import Variant
 from oodrop.reports.reader import CHECKPOINT_FILE
@@ -66,6 +67,29 @@ def run(plan: RunPlan, out: Path, reporter: Reporter) -> list[Path]:
     check_plan(plan, out)
     with _quiet_harness():
         return [_run_checkpoint(plan, c, out / c.name, reporter) for c in plan.checkpoints]
+
+
+def without_failing(plan: RunPlan) -> tuple[RunPlan, Mapping[str, str]]:
+    """The plan without the variants whose perturber fails on some document, and why each does.
+
+    Raises:
+        RunError: when no variant is left.
+    """
+    tasks = {t for checkpoint in plan.checkpoints for t in checkpoint.tasks or plan.tasks}
+    failed: dict[str, str] = {}
+    for variant in plan.suite.variants:
+        prompt_level = get_perturber(variant.perturber).level == "prompt"
+        try:
+            for spec in map(get_task, sorted(tasks)):
+                for split in (spec.eval_split, spec.train_split)[: 1 + prompt_level]:
+                    perturbed_docs(spec.name, variant, split)
+        except RunError as error:
+            failed[variant.slug] = str(error)
+    kept = tuple(v for v in plan.suite.variants if v.slug not in failed)
+    if not kept:
+        first = next(iter(failed.values()))
+        raise RunError(f"no variant of the suite {plan.suite.name} is left: {first}")
+    return replace(plan, suite=replace(plan.suite, variants=kept)), failed
 
 
 def stages(plan: RunPlan, checkpoint: CheckpointSpec) -> tuple[Stage, ...]:

@@ -11,7 +11,7 @@ import importlib.util
 import inspect
 import re
 import sys
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
@@ -212,6 +212,27 @@ def skip_failing_plugins() -> Mapping[str, str]:
     return dict(_FAILED)
 
 
+def load_plugins(paths: Iterable[Path], *, skip: bool = False) -> Mapping[str, str]:
+    """Load the files and every entry point; with ``skip`` leave out and tell those that fail.
+
+    Returns:
+        Plugin to the reason why it is left out, empty without ``skip``.
+
+    Raises:
+        OodropError: as `load_plugin` or the entry point does, without ``skip``.
+    """
+    failed = dict(skip_failing_plugins()) if skip else {}
+    _load_entry_points()
+    for path in paths:
+        try:
+            load_plugin(path)
+        except OodropError as error:
+            if not skip:
+                raise
+            failed[f"plugin {path}"] = str(error)
+    return failed
+
+
 def load_plugin(path: Path) -> None:
     """Import a ``.py`` file that registers perturbers.
 
@@ -219,6 +240,8 @@ def load_plugin(path: Path) -> None:
         DataError: when there is no such file.
         RunError: when importing it fails; nothing of it stays registered.
     """
+    import oodrop.perturbers.catalogue  # noqa: F401  # ours come first: no plugin takes their names
+
     if not path.is_file() or path.suffix != ".py":
         raise DataError(f"--plugin takes a .py file that exists, got {path}")
     module_name = f"_oodrop_plugin_{path.stem}"

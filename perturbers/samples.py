@@ -51,7 +51,7 @@ HARD = {
     "latex": "Let $x^2 + 1$ and \\frac{word}{other} and \\(letters\\) stand as $$they are$$ here",
     "code": "Call `print(letters)` and\n```\nfor letter in letters:\n    pass\n```\nthen stop",
     "address": "see https://example.org/path?a=1 or write to clerk@example.org today",
-    "quantities": "give 40 mL within 2 hours at 9:05 a.m. on 26 January 2023, 1,000 times or 3.5 kg",
+    "quantities": "give 40 mL within 2 hours at 9:05 a.m. on 26 January 2023, 1,000 or 3.5 kg",
     "option labels": "(A) first option\nB. second option\nC) neither option",
     "invisible": "zero\u200bwidth\u00a0spaces\u2028here and\u00adthere",
     "case folding": "ſtraße ﬁnal İstanbul x² ½ Ⅻ",

@@ -15,6 +15,10 @@ os.environ.setdefault("TQDM_DISABLE", "1")
 os.environ.setdefault("LMEVAL_LOG_LEVEL", "ERROR")
 
 
+# A package with tests of its own, which test_plugins.py installs and runs.
+collect_ignore = ["example_plugin"]
+
+
 @pytest.fixture
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test registers is gone after it."""

@@ -1,11 +1,11 @@
 """``oodrop bench perturb``: documents per second of our perturbers beside those of others.
 
 All are timed in one process and in turns, round by round, so that a busy machine is busy for all.
-A row's speed is the median of the rounds, per second of processor time (the work is one thread's and
-waits for nothing, so a busy machine does not look like slow code). Our speed includes seed, guards and certificate; the
-protected spans and words of an item are found once beforehand and timed apart. Before each round
-everything else that the package remembers about a text is forgotten, and the seed is a new one, so
-that no round profits from the one before.
+A row's speed is the median of the rounds, per second of processor time: the work is one thread's
+and waits for nothing, so a busy machine does not look like slow code. Our speed includes seed,
+guards and certificate; the protected spans and words of an item are found once beforehand and
+timed apart. Before each round everything else that the package remembers about a text is
+forgotten, and the seed is a new one, so that no round profits from the one before.
 """
 
 from __future__ import annotations

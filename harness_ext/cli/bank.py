@@ -234,10 +234,10 @@ def _csv_rows(path: Path) -> list[tuple[str, dict[str, str]]]:
     try:
         with path.open(newline="", encoding="utf-8-sig") as file:
             reader = csv.DictReader(file, restval="")
+            missing = [name for name in columns if name not in (reader.fieldnames or ())]
             rows = [(f"{path}, line {reader.line_num}", row) for row in reader]
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"the ratings {path} cannot be read: {error}") from None
-    missing = [name for name in columns if name not in (reader.fieldnames or ())]
     if missing:
         raise DataError(f"{path}, line 1: the columns are {', '.join(columns)}; no {missing[0]!r}")
     return rows

@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from oodrop.perturbers.measures import TokenCount
     from oodrop.tasks import TaskSpec
 
-_DEFAULT_SUITES = ("standard-1.0", "smoke-1.0", "smoke-0.1")
+_DEFAULT_SUITE = "standard-1.0"
 _WORDS_AND_MARKS = "words and marks"
 
 
@@ -31,7 +31,7 @@ _WORDS_AND_MARKS = "words and marks"
 def coverage(
     task: Annotated[str, typer.Argument(help="Task to measure (oodrop list tasks).")],
     suite: Annotated[
-        str | None, typer.Option(help="A suite by name or file; standard-1.0 where there is one.")
+        str | None, typer.Option(help="A suite by name or file: standard-1.0.")
     ] = None,
     perturber: Annotated[
         list[str],
@@ -54,7 +54,7 @@ def coverage(
 ) -> None:
     """Measure where variants apply to a task, how much they change, and what they unbalance.
 
-    Example: oodrop coverage everyday --suite smoke-0.1 --csv coverage.csv
+    Example: oodrop coverage everyday --suite smoke-1.0 --csv coverage.csv
     """
     from oodrop.harness_ext.coverage import CoverageStudy
     from oodrop.perturbers.measures import words_and_marks
@@ -64,7 +64,7 @@ def coverage(
     spec = get_task(task)
     if suite and perturber:
         raise DataError("coverage takes either --suite or --perturber, got both")
-    name = None if perturber else suite or _default_suite()
+    name = None if perturber else suite or _DEFAULT_SUITE
     variants = _of_suite(name) if name else _of_perturbers(spec, perturber, seed)
     count = _token_count(tokenizer) if tokenizer else words_and_marks
     study = CoverageStudy(spec, limit, count)
@@ -80,13 +80,6 @@ def coverage(
         _print_json(spec.name, name, tokens_are, len(study.subjects), rows)
     else:
         _print_table(rows, tokens_are)
-
-
-def _default_suite() -> str:
-    from oodrop.perturbers import all_suites
-
-    known = all_suites()
-    return next((name for name in _DEFAULT_SUITES if name in known), next(iter(known)))
 
 
 def _of_suite(name: str) -> Sequence[Variant]:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self
 
@@ -19,7 +20,7 @@ from rich.progress import (
 
 from oodrop import OodropError
 from oodrop.harness_ext.cli.app import app, err, out
-from oodrop.harness_ext.cli.look import Plugins, load_plugins
+from oodrop.harness_ext.cli.look import OnPluginError, Plugins, load_plugins, tell_left_out
 
 IntervalChoice = Annotated[
     Literal["auto", "bootstrap", "score"],
@@ -82,6 +83,7 @@ def run(
         Path, typer.Option("--output", "-o", help="Folder for results and report.")
     ] = Path("runs"),
     plugin: Plugins = [],  # noqa: B006
+    on_plugin_error: OnPluginError = "stop",
 ) -> None:
     """Evaluate one or many checkpoints, continue after a kill, then report.
 
@@ -90,7 +92,7 @@ def run(
     Example: oodrop run checkpoints.yaml -o runs/nightly
     """
     need_eval()
-    load_plugins(plugin)
+    load_plugins(plugin, on_plugin_error)
     _harness_environment()
     from oodrop.harness_ext import run as runner
     from oodrop.harness_ext.checkpoints import CheckpointSpec
@@ -115,9 +117,14 @@ def run(
         }
         spec = CheckpointSpec.from_dict(fields, "command line")
         plan = RunPlan((spec,), tuple(t.strip() for t in tasks.split(",")), get_suite(suite), seed)
+    failed: Mapping[str, str] = {}
+    if on_plugin_error == "skip":
+        plan, failed = runner.without_failing(plan)
+        tell_left_out(failed)
     with _Terminal() as terminal:
         folders = runner.run(plan, folder, terminal)
     _report(folders, folder / "report", "auto", 10_000, plan.seed)
+    tell_left_out(failed)
 
 
 @app.command()

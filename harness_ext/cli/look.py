@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import shutil
 import sys
+from collections.abc import Mapping
 from enum import StrEnum
 from importlib.metadata import PackageNotFoundError, version
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 from rich.markup import escape
 from rich.table import Table
 
 from oodrop import DataError, __version__
-from oodrop.harness_ext.cli.app import app, out
+from oodrop.harness_ext.cli.app import app, err, out
 
 
 class Kind(StrEnum):
@@ -31,26 +32,36 @@ Plugins = Annotated[
     list[Path],
     typer.Option("--plugin", help="A .py file that registers perturbers; may be repeated."),
 ]
+OnPluginError = Annotated[
+    Literal["stop", "skip"],
+    typer.Option("--on-plugin-error", help="Stop at a plugin that fails, or name and skip it."),
+]
 
 
-def load_plugins(paths: list[Path]) -> None:
-    """Import the files given with ``--plugin``."""
-    from oodrop.perturbers import load_plugin
+def load_plugins(paths: list[Path], on_error: str = "stop") -> None:
+    """Import the files given with ``--plugin`` and what is installed; skipped ones are told."""
+    from oodrop.perturbers import registry
 
-    for path in paths:
-        load_plugin(path)
+    tell_left_out(registry.load_plugins(paths, skip=on_error == "skip"))
+
+
+def tell_left_out(failed: Mapping[str, str]) -> None:
+    """Say on standard error what is left out and why."""
+    for what, reason in failed.items():
+        err.print(f"left out: {escape(what)}: {escape(reason)}", highlight=False, soft_wrap=True)
 
 
 @app.command("list")
 def list_things(
     kind: Annotated[Kind, typer.Argument(help="What to list.")],
     plugin: Plugins = [],  # noqa: B006  # typer reads the default
+    on_plugin_error: OnPluginError = "stop",
 ) -> None:
     """List perturbers, tasks, suites or models, built in and from plugins.
 
     Example: oodrop list perturbers
     """
-    load_plugins(plugin)
+    load_plugins(plugin, on_plugin_error)
     listing = _listing(kind)
     table = Table(box=None, pad_edge=False)
     for column in listing:

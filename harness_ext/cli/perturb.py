@@ -11,7 +11,7 @@ from rich.text import Text
 
 from oodrop import DataError
 from oodrop.harness_ext.cli.app import app, out
-from oodrop.harness_ext.cli.look import Plugins, load_plugins
+from oodrop.harness_ext.cli.look import OnPluginError, Plugins, load_plugins
 from oodrop.harness_ext.cli.steps import Steps
 
 if TYPE_CHECKING:
@@ -22,6 +22,7 @@ if TYPE_CHECKING:
 
 # Items that a gallery of the whole catalogue tries each variant on, unless told.
 _CATALOGUE_ITEMS = 100
+_MARKS = {"del": ("red strike", "[-", "-]"), "ins": ("bold green", "{+", "+}")}
 
 
 @app.command()
@@ -55,6 +56,7 @@ def perturb(
         typer.Option(min=1, help="Try so many items, evenly spaced; 100 for the catalogue."),
     ] = None,
     plugin: Plugins = [],  # noqa: B006
+    on_plugin_error: OnPluginError = "stop",
 ) -> None:
     """Show items before and after perturbers, with their certificates.
 
@@ -64,7 +66,7 @@ def perturb(
     """
     from oodrop.tasks import get_task
 
-    load_plugins(plugin)
+    load_plugins(plugin, on_plugin_error)
     spec = get_task(task)
     whole = not perturber
     plugins = _chosen(perturber, every=every or html is not None)
@@ -198,12 +200,17 @@ def _print_counts(variant: Variant, spec: TaskSpec, found: Applicability) -> Non
 
 
 def _diff(before: str, after: str) -> Text:
-    """Word-level difference: removed words struck in red, new ones in green."""
+    """Word-level difference: removed words struck in red, new ones in green.
+
+    Without colour they are marked as git marks them: [-removed-]{+new+}.
+    """
     from oodrop.reports.render.diff import word_diff
     from oodrop.reports.render.text import visible
 
-    styles = {"del": "red strike", "ins": "bold green"}
+    plain = out.color_system is None
     text = Text()
     for segment in word_diff(before, after, limit=10**9):
-        text.append(visible(segment.text), styles.get(segment.op, ""))
+        style, opens, closes = _MARKS.get(segment.op, ("", "", ""))
+        shown = visible(segment.text)
+        text.append(f"{opens}{shown}{closes}" if plain else shown, style)
     return text

@@ -76,13 +76,13 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="session")
 def reference_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Oracle, bag of words and majority on every item of both tasks."""
+    """Oracle, bag of words and majority on every item of both tasks and of the labelled view."""
     out = tmp_path_factory.mktemp("reference")
     names = ("oodrop-oracle", "oodrop-bow", "oodrop-majority")
     plan = RunPlan(
         checkpoints=tuple(CheckpointSpec(name=name, model=name) for name in names),
-        tasks=("everyday", "procedural"),
-        suite=get_suite("smoke-0.1"),
+        tasks=("everyday", "everyday_letters", "procedural"),
+        suite=get_suite("standard-1.0"),
     )
     run(plan, out, Silent())
     return out

@@ -65,7 +65,7 @@ def chat_model(tiny_model: Path, tmp_path_factory: pytest.TempPathFactory) -> Pa
     return folder
 
 
-def word_tokenizer(first: list[str], **special: str) -> Any:
+def word_tokenizer(special: dict[str, str]) -> Any:
     """A WordPiece tokenizer of the words of the everyday set."""
     from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
@@ -73,7 +73,7 @@ def word_tokenizer(first: list[str], **special: str) -> Any:
     spec = get_task("everyday")
     texts = " ".join(spec.prompt(doc) for doc in spec.docs("train")[:200]).lower()
     words = sorted({w for w in texts.replace("?", " ? ").split() if w.isalpha()} | {"?", "##s"})
-    vocabulary = {token: i for i, token in enumerate([*first, *words])}
+    vocabulary = {token: i for i, token in enumerate([*special.values(), *words])}
     tokenizer = Tokenizer(models.WordPiece(vocabulary, unk_token=special["unk_token"]))
     tokenizer.normalizer = normalizers.Lowercase()
     tokenizer.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
@@ -87,9 +87,7 @@ def mask_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transformers import BertConfig, BertForMaskedLM
 
     folder = tmp_path_factory.mktemp("mask") / "tiny-bert"
-    tokenizer = word_tokenizer(
-        ["[PAD]", "[UNK]", "[MASK]"], pad_token="[PAD]", unk_token="[UNK]", mask_token="[MASK]"
-    )
+    tokenizer = word_tokenizer({"pad_token": "[PAD]", "unk_token": "[UNK]", "mask_token": "[MASK]"})
     torch.manual_seed(3)
     config = BertConfig(
         vocab_size=len(tokenizer),
@@ -113,9 +111,7 @@ def translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     from transformers import T5Config, T5ForConditionalGeneration
 
     folder = tmp_path_factory.mktemp("t5") / "tiny-t5"
-    tokenizer = word_tokenizer(
-        ["<pad>", "</s>", "<unk>"], pad_token="<pad>", eos_token="</s>", unk_token="<unk>"
-    )
+    tokenizer = word_tokenizer({"pad_token": "<pad>", "eos_token": "</s>", "unk_token": "<unk>"})
     tokenizer.save_pretrained(folder)
     torch.manual_seed(3)
     config = T5Config(
@@ -131,7 +127,6 @@ def translator(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     model = T5ForConditionalGeneration(config)
     read = tokenizer("what does a person use ?", return_tensors="pt")["input_ids"]
-    said = tokenizer("what does people use</s>?</s>", return_tensors="pt")["input_ids"]
     said = tokenizer("what does a place need ? </s>", return_tensors="pt")["input_ids"]
     teach(model, lambda _: {"input_ids": read, "labels": said}, 60)
     model.save_pretrained(folder)
@@ -168,7 +163,8 @@ def test_a_paraphrase_is_made_reviewed_and_replayed(
     path = tmp_path / "mine.jsonl"
     bank = make(paraphrase, path)
     assert len(bank.entries) == 10
-    assert {e.text for e in bank.entries.values()} <= set(ANSWERS)
+    texts = {e.text for e in bank.entries.values()}
+    assert all(text.endswith("?") for text in texts)
     assert bank.model == "tiny-chat"
     assert {"prompt", "temperature", "seed", "batch_size"} <= set(bank.settings)
     assert str(tmp_path.parent) not in path.read_text(encoding="utf-8")  # no path of this machine
@@ -182,7 +178,7 @@ def test_a_paraphrase_is_made_reviewed_and_replayed(
     assert done[10].certificate.reason == "the bank 'mine' holds no text of the item"
     changed = [d for d in done if d.certificate.outcome == "changed"]
     assert changed
-    assert {d.item.segments["question"] for d in changed} <= set(ANSWERS)
+    assert {d.item.segments["question"] for d in changed} <= texts
     assert all("G0_protected_text" in d.certificate.guards for d in changed)
     # The others had protected words that this rewording lost.
     assert {d.certificate.outcome for d in done[:10]} <= {"changed", "refused"}
@@ -201,7 +197,7 @@ def test_drawing_depends_on_the_seed_alone(paraphrase: Recipe, tmp_path: Path) -
     for name, seed, noise in (("a", 1, 0), ("b", 1, 9), ("c", 2, 0)):
         torch.manual_seed(noise)
         recipe = replace(warm, decoding=replace(warm.decoding, seed=seed))
-        made[name] = [e.text for e in make(recipe, tmp_path / f"{name}.jsonl").entries.values()]
+        made[name] = [e.text for e in make(recipe, tmp_path / f"{name}.jsonl", 6).entries.values()]
     assert made["a"] == made["b"]
     assert made["a"] != made["c"]
     assert len(set(made["a"])) > 1
@@ -223,13 +219,13 @@ def test_the_global_generators_are_left_alone(paraphrase: Recipe, tmp_path: Path
 def test_a_bank_is_continued_wherever_it_was_cut(paraphrase: Recipe, tmp_path: Path) -> None:
     whole = tmp_path / "mine.jsonl"
     warm = replace(paraphrase, decoding=replace(QUICK, temperature=1.2))
-    make(warm, whole)
+    make(warm, whole, 6)
     content = whole.read_bytes()
     ends = [i + 1 for i, byte in enumerate(content) if byte == 10]
-    assert len(ends) == 11
-    for cut in (0, 1, ends[0] - 1, ends[0], ends[0] + 1, ends[2], ends[6] - 1, len(content) - 1):
+    assert len(ends) == 7
+    for cut in (1, ends[0] + 1, ends[2], len(content) - 1):  # header, first entry, batch, last
         whole.write_bytes(content[:cut])
-        make(warm, whole)
+        make(warm, whole, 6)
         assert whole.read_bytes() == content, cut
 
 
@@ -240,7 +236,9 @@ def test_a_finished_bank_is_left_as_it_is_reviews_included(
     make(paraphrase, path, 3)
     accepted(path, monkeypatch)
     content = path.read_bytes()
-    make(paraphrase, path, 3)
+    with monkeypatch.context() as patch:
+        patch.setattr("oodrop.harness_ext.bankmaker.Paraphraser", None)  # nothing to load it for
+        make(paraphrase, path, 3)
     assert path.read_bytes() == content
     bank = make(paraphrase, path, 5)
     assert path.read_bytes().startswith(content)
@@ -311,6 +309,8 @@ def test_back_translation(
     assert {e.text for e in bank.entries.values()} == {"what does a place need ?"}
     assert bank.settings["pivot"] == "fr"
     assert bank.settings["back_model_sha256"] == bank.model_sha256
+    short = replace(recipe, decoding=replace(QUICK, max_new_tokens=6))  # its end is not among them
+    assert {e.text for e in make(short, tmp_path / "cut.jsonl", 2).entries.values()} == {""}
     accepted(tmp_path / "mine.jsonl", monkeypatch)
     found = outcomes(Variant(BACK_TRANSLATION, {"bank": "mine"}), 4)
     assert "changed" in {d.certificate.outcome for d in found}

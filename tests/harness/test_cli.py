@@ -10,7 +10,7 @@ import pytest
 
 from oodrop.harness_ext.cli.app import app, run
 
-COMMANDS = ("list", "perturb", "tasks-dir", "lm-eval", "run", "report", "doctor")
+COMMANDS = ("list", "perturb", "coverage", "tasks-dir", "lm-eval", "run", "report", "doctor")
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c != "lm-eval"])
@@ -33,7 +33,7 @@ def test_the_commands_are_the_documented_ones() -> None:
     [
         ("perturbers", "lexical.keyboard_typo"),
         ("tasks", "procedural_heldout"),
-        ("suites", "smoke-0.1"),
+        ("suites", "standard-1.0"),
         ("models", "oodrop-oracle"),
     ],
 )

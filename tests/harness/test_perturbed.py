@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -14,7 +15,8 @@ from lm_eval.tasks import TaskManager
 from oodrop import DataError
 from oodrop.harness_ext.perturbed import PerturbedTask
 from oodrop.harness_ext.yamls import SHIPPED_SUITE, task_name, task_yamls
-from oodrop.perturbers import Variant, get_suite
+from oodrop.perturbers import Variant, get_suite, undo_edits
+from oodrop.perturbers.edits import edits_from_dicts
 from oodrop.tasks import TASKS, get_task, tasks_dir
 
 
@@ -67,9 +69,8 @@ def test_the_rerun_is_in_no_group(manager: TaskManager) -> None:
 def test_documents_stay_at_their_index_and_carry_the_record(
     manager: TaskManager, variant: Variant
 ) -> None:
-    name = "procedural"
-    if task_name(get_task(name), variant) not in manager.all_tasks:
-        name = "everyday"
+    names = ("procedural", "everyday", "everyday_letters")
+    name = next(n for n in names if task_name(get_task(n), variant) in manager.all_tasks)
     task = load(manager, name, variant)
     original = get_task(name).docs("test")
     docs = list(task.eval_docs)
@@ -80,14 +81,17 @@ def test_documents_stay_at_their_index_and_carry_the_record(
         assert record["variant"] == variant.slug
         assert set(record) >= {
             "cluster_id", "family", "severity", "seed", "perturber_version", "outcome",
-            "evidence", "edits", "guards", "canonical_sha256",
+            "evidence", "edits", "guards", "canonical_sha256", "settings", "scored", "eligible",
         }  # fmt: skip
+        assert record["scored"] == (
+            record["outcome"] in ("canonical", "changed") or record["family"] == "control"
+        )
         json.dumps(record)
 
 
 def test_few_shot_examples_of_a_document_variant_stay_canonical(manager: TaskManager) -> None:
     clean = contexts(load(manager, "everyday", Variant()), 3)
-    typos = contexts(load(manager, "everyday", Variant("lexical.keyboard_typo", {}, 3)), 3)
+    typos = contexts(load(manager, "everyday", Variant("lexical.keyboard_typo", {}, 2)), 3)
     examples = [text.rpartition("\n\n")[0].rpartition("\n\n")[0] for text in clean]
     assert all(examples)
     for example, before, after in zip(examples, clean, typos, strict=True):
@@ -99,9 +103,56 @@ def test_a_prompt_variant_applies_to_the_few_shot_examples_alike(manager: TaskMa
     spec = get_task("everyday")
     variant = Variant("phrasing.template", {"id": "t01"})
     opening = spec.templates["t01"].split("\n")[0]
-    for text in contexts(load(manager, "everyday", variant), 3):
+    for text in contexts(PerturbedTask(config=config(variant)), 3):
         assert text.count(opening) == 4
         assert "Question:" not in text
+
+
+def test_few_shot_examples_belong_to_the_item() -> None:
+    """The same ones whatever is left out, and no two items need have the same."""
+    whole = contexts(PerturbedTask(config=config(Variant())), 3)
+    task = PerturbedTask(config=config(Variant()))
+    task.set_config("num_fewshot", 3)
+    task.set_fewshot_seed(1234)
+    task.build_all_requests(samples=[2, 7])
+    assert [i.args[0] for i in task.instances if i.idx == 0] == [whole[2], whole[7]]
+    examples = {text.rpartition("\n\nQuestion:")[0].rpartition("\n\n")[0] for text in whole}
+    assert len(examples) == len(whole)
+
+
+def examples_of(text: str) -> list[str]:
+    """Question and answer of each example in a prompt of the canonical template."""
+    return re.findall(r"^Question: (.+\nAnswer: .+)$", text, re.M)
+
+
+@pytest.mark.parametrize("k", ["1", "2", "3"])
+def test_few_shot_examples_are_shown_in_another_order_or_drawn_anew(k: str) -> None:
+    clean = contexts(PerturbedTask(config=config(Variant())), 3)
+    for name, same in (("ordering.fewshot_order", True), ("ordering.fewshot_resample", False)):
+        changed = contexts(PerturbedTask(config=config(Variant(name, {"k": k}))), 3)
+        for before, after in zip(map(examples_of, clean), map(examples_of, changed), strict=True):
+            assert len(before) == len(after) == 3
+            assert before != after
+            assert (sorted(before) == sorted(after)) == same
+
+
+def test_without_examples_their_order_is_not_applicable() -> None:
+    task = PerturbedTask(config=config(Variant("ordering.fewshot_order", {"k": "1"})))
+    assert {doc["oodrop"]["outcome"] for doc in task.eval_docs} == {"not_applicable"}
+    task.set_config("num_fewshot", 1)  # a single one has no other order
+    assert {doc["oodrop"]["outcome"] for doc in task.eval_docs} == {"not_applicable"}
+    task.set_config("num_fewshot", 2)
+    assert {doc["oodrop"]["outcome"] for doc in task.eval_docs} == {"changed"}
+
+
+def test_a_document_with_few_shot_examples_proves_itself() -> None:
+    """The record alone, read from a log, gives the canonical item back."""
+    task = PerturbedTask(config=config(Variant("ordering.fewshot_order", {"k": "1"})))
+    task.set_config("num_fewshot", 3)
+    for logged in list(task.eval_docs)[:5]:
+        doc = json.loads(json.dumps(logged))
+        undone = undo_edits(task.spec.item(doc), edits_from_dicts(doc["oodrop"]["edits"]))
+        assert undone.sha256() == doc["oodrop"]["canonical_sha256"]
 
 
 def test_no_few_shot_example_is_the_evaluated_item() -> None:
@@ -137,7 +188,7 @@ def test_a_document_that_was_not_changed_yields_no_metric() -> None:
 def test_an_item_whose_template_was_refused_keeps_the_canonical_prompt() -> None:
     task = PerturbedTask(config=config(Variant("phrasing.template", {"id": "t01"})))
     docs = [dict(doc) for doc in list(task.eval_docs)[:2]]
-    docs[0]["oodrop"] = {**docs[0]["oodrop"], "template": "canonical"}
+    docs[0]["oodrop"] = {**docs[0]["oodrop"], "settings": {"template": "canonical"}}
     spec = get_task("everyday")
     assert [task.doc_to_text(d) for d in docs] == [
         spec.prompt(docs[0]),

@@ -20,7 +20,7 @@ ORACLE = CheckpointSpec(name="oracle", model="oodrop-oracle", items=10)
 
 
 def plan(*checkpoints: CheckpointSpec, tasks: tuple[str, ...] = ("everyday",)) -> RunPlan:
-    return RunPlan(checkpoints or (ORACLE,), tasks, get_suite("smoke-0.1"))
+    return RunPlan(checkpoints or (ORACLE,), tasks, get_suite("smoke-1.0"))
 
 
 @pytest.mark.parametrize(
@@ -29,7 +29,7 @@ def plan(*checkpoints: CheckpointSpec, tasks: tuple[str, ...] = ("everyday",)) -
         (plan(CheckpointSpec("x", "oodrop-orakel")), "unknown model 'oodrop-orakel'.*oracle"),
         (plan(tasks=("everyda",)), "unknown task 'everyda'; there are: everyday"),
         (plan(ORACLE, ORACLE), "two checkpoints are named 'oracle'"),
-        (RunPlan((), ("everyday",), get_suite("smoke-0.1")), "at least one checkpoint"),
+        (RunPlan((), ("everyday",), get_suite("smoke-1.0")), "at least one checkpoint"),
         (
             plan(CheckpointSpec("x", "hf", {"pretrained": "wheel:none-such"})),
             "none-such.*installed",
@@ -131,23 +131,23 @@ def test_the_fingerprint_changes_with_weights_and_settings(tmp_path: Path) -> No
     ("text", "message"),
     [
         ("[", "is not YAML"),
-        ("suite: smoke-0.1\n", "must hold suite, tasks, checkpoints"),
+        ("suite: smoke-1.0\n", "must hold suite, tasks, checkpoints"),
         ("suite: smoke-9\ntasks: []\ncheckpoints: []\n", "unknown suite 'smoke-9'"),
-        ("suite: smoke-0.1\ntasks: everyday\ncheckpoints: []\n", "must be lists"),
+        ("suite: smoke-1.0\ntasks: everyday\ncheckpoints: []\n", "must be lists"),
         (
-            "suite: smoke-0.1\ntasks: [everyday]\ncheckpoints: [{name: a}]\n",
+            "suite: smoke-1.0\ntasks: [everyday]\ncheckpoints: [{name: a}]\n",
             "checkpoint 1: 'model' must be text",
         ),
         (
-            "suite: smoke-0.1\ntasks: [everyday]\ncheckpoints: [{name: ../a, model: hf}]\n",
+            "suite: smoke-1.0\ntasks: [everyday]\ncheckpoints: [{name: ../a, model: hf}]\n",
             "must be letters",
         ),
         (
-            "suite: smoke-0.1\ntasks: [everyday]\ncheckpoints: [{name: a, model: hf, itms: 3}]\n",
+            "suite: smoke-1.0\ntasks: [everyday]\ncheckpoints: [{name: a, model: hf, itms: 3}]\n",
             "unknown field 'itms'",
         ),
         (
-            "suite: smoke-0.1\ntasks: [everyday]\ncheckpoints: [{name: a, model: hf, items: 0}]\n",
+            "suite: smoke-1.0\ntasks: [everyday]\ncheckpoints: [{name: a, model: hf, items: 0}]\n",
             "'items' must be a whole number",
         ),
     ],
@@ -177,5 +177,5 @@ def test_a_model_that_cannot_be_loaded_says_why(tmp_path: Path) -> None:
 
 
 def test_unknown_names_list_the_nearest_first() -> None:
-    with pytest.raises(UnknownNameError, match=r"there are: smoke-0\.1"):
-        get_suite("smok-0.1")
+    with pytest.raises(UnknownNameError, match=r"there are: smoke-1\.0"):
+        get_suite("smok-1.0")

@@ -36,5 +36,5 @@ def item() -> Item:
         choices=("water", "ice", "steam"),
         gold=0,
         units={"facts": Units(("fact_1", "fact_2", "fact_3"), frozenset({("fact_1", "fact_2")}))},
-        templates=("canonical", "t01", "t02"),
+        offers={"template": ("canonical", "t01", "t02")},
     )

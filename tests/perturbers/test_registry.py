@@ -6,6 +6,7 @@ import random
 from collections.abc import Callable, Sequence
 from importlib.metadata import EntryPoint
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -125,9 +126,7 @@ def test_a_plugin_file_registers(tmp_path: Path, item: Item) -> None:
 def test_a_plugin_cannot_take_a_name(tmp_path: Path) -> None:
     path = tmp_path / "thief.py"
     path.write_text(PLUGIN.format(name="lexical.keyboard_typo"))
-    with pytest.raises(
-        OodropError, match=r"registered twice: .*lexical\.py:\d+ and .*thief\.py:\d+"
-    ):
+    with pytest.raises(OodropError, match=r"registered twice: .*typos\.py:\d+ and .*thief\.py:\d+"):
         load_plugin(path)
 
 
@@ -163,6 +162,7 @@ def _with_entry_points(
     point = EntryPoint(name, name, registry.ENTRY_POINT_GROUP)
     monkeypatch.setattr(registry, "entry_points", lambda group: [point])
     monkeypatch.setattr(registry, "_loaded", False)
+    monkeypatch.setattr(registry, "_FAILED", {})
     return all_perturbers
 
 
@@ -184,6 +184,88 @@ def test_an_entry_point_that_fails_fails_every_time(
 def test_ours_is_found_through_the_entry_point() -> None:
     from importlib.metadata import entry_points
 
-    assert "oodrop.perturbers.builtin" in {
+    assert "oodrop.perturbers.catalogue" in {
         p.value for p in entry_points(group=registry.ENTRY_POINT_GROUP)
     }
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"level": "word"}, "level must be one of document, prompt, got 'word'"),
+        ({"evidence": "sure"}, "evidence must be one of proved, checked, .*, got 'sure'"),
+        ({"version": ""}, r"version must be a text such as '1\.0'"),
+        ({"version": 2}, r"version must be a text such as '1\.0'"),
+        ({"languages": "en"}, r"languages must be a tuple such as \('en',\)"),
+        ({"languages": ()}, r"languages must be a tuple such as \('en',\)"),
+        ({"parameters": {"mode": ("Big",)}}, "parameter 'mode' must have .* words .*, got 'Big'"),
+        ({"parameters": {"mode": ("a__b",)}}, "parameter 'mode' must have .*, got 'a__b'"),
+        ({"parameters": {"mode": "ab"}}, "parameter 'mode' must have a tuple .*, got 'ab'"),
+        ({"parameters": {"Mode": ("a",)}}, "parameter 'Mode' must have a tuple"),
+        ({"parameters": {"mode": ("a",)}}, r"at .*test_registry\.py:\d+ takes no argument 'mode'"),
+    ],
+)
+def test_a_declaration_that_is_none(changes: dict[str, Any], message: str) -> None:
+    before = dict(all_perturbers())
+    with pytest.raises(OodropError, match=rf"perturber 'lexical\.nothing'.*{message}"):
+        perturber("lexical.nothing", **{"evidence": "proved", **changes})(nothing)
+    assert dict(all_perturbers()) == before
+
+
+HALF = PLUGIN.format(name="lexical.half") + "\nraise LookupError('no data')\n"
+
+
+def test_nothing_stays_of_a_plugin_that_fails_halfway(tmp_path: Path) -> None:
+    path = tmp_path / "half.py"
+    path.write_text(HALF)
+    before = dict(all_perturbers())
+    with pytest.raises(RunError, match=r"half\.py failed to load: LookupError: no data"):
+        load_plugin(path)
+    assert dict(all_perturbers()) == before
+
+
+def test_a_failing_entry_point_can_be_left_out(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    load = _with_entry_points(monkeypatch, tmp_path, HALF, "plugin_of_halves")
+    for _ in range(2):
+        (failed,) = registry.skip_failing_plugins().items()
+        assert failed[0] == "entry point 'plugin_of_halves' (plugin_of_halves)"
+        assert failed[1].endswith("failed to load: LookupError: no data")
+    assert "lexical.half" not in load()  # type: ignore[operator]
+    assert "lexical.keyboard_typo" in load()  # type: ignore[operator]
+
+
+def test_plugins_are_skipped_or_stop(tmp_path: Path) -> None:
+    good, bad = tmp_path / "good.py", tmp_path / "bad.py"
+    good.write_text(PLUGIN.format(name="lexical.good"))
+    bad.write_text(HALF)
+    with pytest.raises(RunError, match=r"bad\.py failed to load"):
+        registry.load_plugins([bad, good])
+    assert "lexical.good" not in all_perturbers()
+    assert list(registry.load_plugins([bad, good], skip=True)) == [f"plugin {bad}"]
+    assert "lexical.good" in all_perturbers()
+    assert "lexical.half" not in all_perturbers()
+
+
+GREEDY = '''
+import random
+import numpy as np
+from oodrop.perturbers import Replace, perturber
+
+@perturber("lexical.greedy", evidence="checked")
+def greedy(item, rng):
+    """It draws from a generator that is not its own."""
+    return [Replace("question", 0, "", "x" * int(2 + {call}))]
+'''
+
+
+@pytest.mark.parametrize("call", ["random.random()", "np.random.rand()", "random.seed(1) or 1"])
+def test_a_plugin_that_draws_from_a_global_generator(tmp_path: Path, item: Item, call: str) -> None:
+    path = tmp_path / "greedy.py"
+    path.write_text(GREEDY.format(call=call))
+    load_plugin(path)
+    with pytest.raises(
+        RunError, match=r"perturber lexical\.greedy drew from a global generator on item item-1"
+    ):
+        perturb(item, Variant("lexical.greedy"))

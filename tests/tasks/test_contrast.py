@@ -10,31 +10,18 @@ from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from functools import cache
-from pathlib import Path
 from typing import Any
 
 import pytest
 
 from oodrop import DataError
-from oodrop.perturbers import (
-    Bound,
-    Edit,
-    Item,
-    Perturbed,
-    Regold,
-    Reorder,
-    Replace,
-    Variant,
-    apply_edits,
-    undo_edits,
-)
-from oodrop.perturbers.edits import Edits
+from oodrop.perturbers import Bound, Edit, Item, Perturbed, Regold, Reorder, Replace, Variant
+from oodrop.perturbers.edits import Edits, apply_edits, undo_edits
 from oodrop.perturbers.guards import run_guards
 from oodrop.tasks import get_task
 from oodrop.tasks.procedural.contrast import Counterparts
-from oodrop.tasks.procedural.loading import load_procedure
 from oodrop.tasks.procedural.render import sentence
-from oodrop.tasks.procedural.schema import Procedure, ancestors
+from oodrop.tasks.procedural.schema import Fact, Limit, Procedure, Step, Window, ancestors
 from oodrop.tasks.procedural.trace import Event
 from oodrop.tasks.spec import Doc, member_number
 
@@ -43,6 +30,7 @@ from .second_checker import violations
 
 KINDS = ("threshold", "negation", "contrast")
 SPEC = get_task("procedural")
+OUTCOMES = {"changed", "not_applicable"}
 PASSED = ("G0_protected_text", "G3_gold_rederived", "invertible")
 per_kind = pytest.mark.parametrize("kind", KINDS)
 
@@ -84,27 +72,18 @@ def sentences(item: Item, done: Perturbed) -> tuple[str, str, str]:
     return edit.segment, item.segments[edit.segment], done.item.segments[edit.segment]
 
 
-def verdict_of_the_text(doc: Doc) -> str:
-    found = violations(doc["process_id"], doc["clauses"], doc["facts"], doc["events"])
-    return "non-compliant" if found else "compliant"
-
-
 @per_kind
 def test_the_gold_flips_and_a_second_checker_reads_it_in_the_text(kind: str) -> None:
-    assert {done.certificate.outcome for _, _, done in outcomes(kind)} == {
-        "changed",
-        "not_applicable",
-    }
+    assert {done.certificate.outcome for _, _, done in outcomes(kind)} <= OUTCOMES
     for doc, item, done in changed(kind):
         assert done.certificate.guards == PASSED
         assert {item.gold, done.item.gold} == {0, 1}
         now = SPEC.to_doc(doc, done.item)
-        assert verdict_of_the_text(now) == now["label"] != doc["label"]
+        found = violations(doc["process_id"], now["clauses"], now["facts"], now["events"])
+        assert ("non-compliant" if found else "compliant") == now["label"] != doc["label"]
         assert [type(e) for e in done.certificate.edits] == [Replace, Regold]
-        assert SPEC.to_doc(doc, undo_edits(done.item, done.certificate.edits)) == {
-            **doc,
-            "gold": item.gold,
-        }
+        back = SPEC.to_doc(doc, undo_edits(done.item, done.certificate.edits))
+        assert back == {**doc, "gold": item.gold}
 
 
 @per_kind
@@ -140,9 +119,7 @@ def test_a_threshold_changes_one_number_and_nothing_else() -> None:
         text = item.segments[edit.segment]
         assert text[: edit.start].endswith(" was ")
         old, new = (re.fullmatch(r"\d+(?:\.(\d+))?", t) for t in (edit.before, edit.after))
-        assert old
-        assert new
-        assert len(old[1] or "") == len(new[1] or "")
+        assert old and new and len(old[1] or "") == len(new[1] or "")  # noqa: PT018
         assert 0 < float(edit.after) <= (100 if text[edit.end] == "%" else 1e4)
 
 
@@ -163,10 +140,9 @@ def test_a_contrast_leaves_the_rest_of_the_story_in_place(
         segment, before, after = sentences(item, done)
         row = doc["trace"]["events"][member_number(segment) - 1]
         roles = procedures[doc["process_id"]].roles
-        dates = [re.findall(r"\d+ [A-Z][a-z]+ \d{4}", text) for text in (before, after)]
-        clocks = [re.findall(r"\d\d:\d\d", text) for text in (before, after)]
-        if (dates[0], clocks[0]) != (dates[1], clocks[1]):
-            timing = "date" if clocks[0] == clocks[1] else "clock"
+        old, new = moment(before), moment(after)
+        if old != new:
+            timing = "date" if old.time() == new.time() else "clock"
             moves.add("order" if wrong(doc) == "order" else timing)
         elif before.startswith(after) or after.startswith(before):
             moves.add("record")
@@ -192,97 +168,81 @@ def test_a_contrast_is_told_in_the_order_of_events_unless_order_was_the_fault(
             assert all(at[a] < at[s] for a, s in before)
 
 
-def moment(text: str) -> tuple[int, int, int, str]:
-    """Year, month, day and clock time that a sentence states."""
-    months = "January February March April May June July August September October November December"
-    found = re.search(r"(\d+) ([A-Z][a-z]+) (\d{4})", text)
-    clock = re.search(r"\d\d:\d\d", text)
-    assert found
-    assert clock
-    return int(found[3]), months.split().index(found[2]), int(found[1]), clock[0]
+def moment(text: str) -> datetime:
+    """The date and clock time that a sentence states."""
+    date, clock = (re.findall(p, text)[0] for p in (r"\d+ [A-Z][a-z]+ \d{4}", r"\d\d:\d\d"))
+    return datetime.strptime(f"{date} {clock}", "%d %B %Y %H:%M")  # noqa: DTZ007
 
 
-PLANT = """\
-id: plant
-title: Plant
-source: invented
-cohort: cms_laboratory
-intro: [A plant was kept., A plant was grown.]
-roles: {guard: guard, lead: lead guard, cook: cook}
-outsiders: [cook]
-facts:
-  dry: {clause: the soil is dry, holds: The soil was dry., fails: The soil was wet.}
-steps:
-  - {id: look, name: look, rule: look at it, past: [looked at it, saw it, eyed it], roles: [guard],
-     records: [log]}
-  - {id: pour, name: watering, rule: water it, past: [watered it, wet it, soaked it],
-     roles: [guard], requires: [look], when: dry, window: {after: look, max: 30 min},
-     limits: [{attribute: dose, op: "<=", value: 2.0, unit: L, delta: 0.5}]}
-  - {id: trim, name: trimming, rule: trim it, past: [trimmed it, cut it, clipped it],
-     roles: [guard], requires: [look], window: {after: look, max: 1 d}}
-"""
+def rule(name: str, **fields: Any) -> Step:
+    """A step that a guard does, told in one way."""
+    nothing: dict[str, Any] = dict.fromkeys(Step.__dataclass_fields__)
+    usual = {"id": name, "name": name, "past": (f"did the {name}",), "roles": ("guard",)}
+    empty = {"requires": (), "limits": (), "records": (), "outcomes": ()}
+    return Step(**{**nothing, **usual, **empty, **fields})
 
 
-def told(path: Path, events: list[Event], dry: bool = True) -> Counterparts:
+DOSE = Limit("dose", "<=", Decimal("1.0"), "L", Decimal("0.5"))
+PLANT = Procedure(
+    id="plant", title="Plant", source="invented", cohort="cms_laboratory", intro=(),
+    roles={"guard": "guard", "lead": "lead guard", "cook": "cook"}, outsiders=("cook",),
+    facts={"dry": Fact("dry", "the soil is dry", "The soil was dry.", "The soil was wet.")},
+    steps=(
+        rule("look", records=("log",)),
+        rule("pour", requires=("look",), when="dry", window=Window("look", None, 30),
+             limits=(DOSE,)),
+        rule("trim", requires=("look",), window=Window("look", None, 1440)),
+    ),
+)  # fmt: skip
+
+
+def told(events: list[Event]) -> Counterparts:
     """The counterparts of a story about a plant, told in the voice of a log."""
-    (path / "plant.yaml").write_text(PLANT)
-    procedure = load_procedure(path / "plant.yaml")
     start = "2024-05-01"
-    texts = [sentence(procedure, e, datetime.fromisoformat(start), "log", 1) for e in events]
+    texts = [sentence(PLANT, e, datetime.fromisoformat(start), "log", 0) for e in events]
     segments = {f"event_{i + 1}": text for i, text in enumerate(texts)}
-    segments["fact_1"] = "The soil was dry." if dry else "The soil was wet."
-    trace = {"facts": {"dry": dry}, "events": [e.as_dict() for e in events]}
-    return Counterparts({"item_id": "plant", "start": start, "trace": trace}, procedure, segments)
+    segments["fact_1"] = "The soil was dry."
+    trace = {"facts": {"dry": True}, "events": [e.as_dict() for e in events]}
+    return Counterparts({"item_id": "plant", "start": start, "trace": trace}, PLANT, segments)
 
 
 LOOK = Event("look", 600, "Ann Bee", "guard", (), ("log",))
-POUR = Event("pour", 620, "Ann Bee", "guard", (Decimal("1.5"),))
+POUR = Event("pour", 620, "Ann Bee", "guard", (Decimal("0.5"),))
 TRIM = Event("trim", 1500, "Ann Bee", "guard")
 
 
+BY_CY = replace(LOOK, person="Cy Dee")
+
+
 @pytest.mark.parametrize(
-    ("kind", "events", "dry", "changes"),
+    ("kind", "events", "changes"),
     [
         # as many decimals as before, and more than nothing
-        ("threshold", [LOOK, POUR, TRIM], True, ("event_2", "1.5", "3.5")),
-        ("threshold", [LOOK, replace(POUR, values=(Decimal(1),)), TRIM], True,
-         ("event_2", "1", "3")),
-        ("threshold", [LOOK, replace(POUR, values=(Decimal(3),)), TRIM], True,
-         ("event_2", "3", "1")),
-        ("negation", [LOOK, POUR, TRIM], True, None),
-        ("negation", [LOOK, TRIM], True, ("fact_1", "dry", "wet")),
-        ("negation", [LOOK, TRIM], False, ("fact_1", "wet", "dry")),
-        # a lead guard is a guard of a kind
-        ("contrast", [replace(LOOK, person="Cy Dee"), POUR, TRIM], True,
-         ("event_1", "guard", "cook")),
-        ("contrast", [replace(LOOK, person="Cy Dee", role="cook"), POUR, TRIM], True,
-         ("event_1", "cook", "guard")),
-        # one that acts twice stays what they are; days are told by the date alone, and
-        # the first event after which there is room is taken
-        ("contrast", [LOOK, POUR, TRIM], True, ("event_2", "10:20", "10:37")),
-        ("contrast", [LOOK, POUR, replace(TRIM, time=630)], True, ("event_3", "1", "3")),
-        ("contrast", [LOOK, replace(TRIM, time=610), POUR, ], True, ("event_3", "10:20", "10:37")),
-        ("contrast", [LOOK, replace(POUR, time=700), TRIM], True, ("event_2", "11:40", "10:22")),
-        ("contrast", [replace(LOOK, records=()), POUR, TRIM], True,
+        ("threshold", [LOOK, POUR, TRIM], ("event_2", "0.5", "2.5")),
+        ("threshold", [LOOK, replace(POUR, values=(Decimal(1),)), TRIM], ("event_2", "1", "2")),
+        ("threshold", [LOOK, replace(POUR, values=(Decimal(2),)), TRIM], None),
+        ("negation", [LOOK, POUR, TRIM], None),
+        ("negation", [LOOK, TRIM], ("fact_1", "dry", "wet")),
+        # a lead guard is a guard of a kind; and who acts twice stays what they are
+        ("contrast", [BY_CY, POUR, TRIM], ("event_1", "guard", "cook")),
+        ("contrast", [replace(BY_CY, role="cook"), POUR, TRIM], ("event_1", "cook", "guard")),
+        ("contrast", [LOOK, POUR, TRIM], ("event_2", "10:20", "10:37")),
+        # no event in front of its neighbour; the dates tell days apart
+        ("contrast", [LOOK, POUR, replace(TRIM, time=630)], ("event_3", "1", "3")),
+        ("contrast", [LOOK, replace(POUR, time=700), TRIM], ("event_2", "11:40", "10:22")),
+        ("contrast", [replace(POUR, time=590), LOOK, TRIM], ("event_1", "09:50", "10:20")),
+        ("contrast", [replace(LOOK, records=()), POUR, TRIM],
          ("event_1", "", " Entered in the log.")),
-        ("contrast", [replace(POUR, time=590), LOOK, TRIM], True, ("event_1", "09:50", "10:20")),
-        ("contrast", [LOOK, TRIM], True, None),
+        ("contrast", [LOOK, POUR], None),
     ],
 )  # fmt: skip
-def test_what_is_changed(
-    kind: str, events: list[Event], dry: bool, changes: tuple[str, str, str] | None, tmp_path: Path
-) -> None:
-    edits = told(tmp_path, events, dry).edits(kind)
-    if changes is None:
-        assert edits is None
-    else:
-        assert edits
-        assert isinstance(edits[0], Replace)
-        assert (edits[0].segment, edits[0].before, edits[0].after) == changes
+def test_what_is_changed(kind: str, events: list[Event], changes: tuple[str, ...] | None) -> None:
+    found = [e for e in told(events).edits(kind) or () if isinstance(e, Replace)]
+    assert [(e.segment, e.before, e.after) for e in found] == ([changes] if changes else [])
 
 
-def test_a_sentence_that_is_in_no_known_wording_is_an_error(tmp_path: Path) -> None:
-    story = told(tmp_path, [LOOK, POUR, TRIM])
+def test_a_sentence_that_is_in_no_known_wording_is_an_error() -> None:
+    story = told([LOOK, POUR, TRIM])
     odd = {**story.segments, "event_2": "Somebody did something."}
     with pytest.raises(DataError, match="plant: event_2 is in none of its step's wordings"):
         Counterparts(story.doc, story.procedure, odd).edits("threshold")

@@ -29,6 +29,8 @@ def test_four_distinct_choices_and_a_gold(everyday: Mapping[str, list[Doc]]) -> 
         assert len({c.casefold() for c in doc["choices"]}) == len(doc["choices"]) == 4
         assert all(c == c.strip() != "" for c in doc["choices"])
         assert doc["gold"] in range(4)
+        # The free-form view looks for the option among the words of the answer.
+        assert all(re.fullmatch(r"\w+(?:[-'’]\w+)*", c) for c in doc["choices"]), doc["item_id"]
 
 
 def test_gold_positions_are_balanced_in_test(everyday: Mapping[str, list[Doc]]) -> None:

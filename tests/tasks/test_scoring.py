@@ -1,4 +1,4 @@
-"""The last FINAL ANSWER line decides, and nothing that merely contains "compliant"."""
+"""The last answer line decides, and nothing that merely contains "compliant" or an option."""
 
 from __future__ import annotations
 
@@ -6,7 +6,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oodrop.tasks.procedural.scoring import parse_verdict
+from oodrop.tasks.everyday.scoring import parse_option
+from oodrop.tasks.everyday.scoring import process_results as process_option
+from oodrop.tasks.procedural.scoring import parse_verdict, process_results
 
 YES, NO = "compliant", "non-compliant"
 
@@ -95,3 +97,59 @@ def test_a_megabyte_of_text(filler: str) -> None:
 def test_any_text_gives_a_verdict_or_none(text: str) -> None:
     assert parse_verdict(text) in (None, YES, NO)
     assert parse_verdict(f"{text}\nFINAL ANSWER: {NO}") == NO
+
+
+INVERTED = ("no", "yes")  # compliant, non-compliant: does the scenario depart from the procedure?
+
+
+@pytest.mark.parametrize(
+    ("said", "verdict"),
+    [
+        ("no", YES), ("No.", YES), ("**NO**", YES), ("no, it does not", YES), ("yes", NO),
+        ("Yes!", NO), ("yes, yes", NO), ("yes or no", None), ("", None), ("none", None),
+        ("nope", None), ("compliant", None), ("non-compliant", None), ("eyes", None),
+    ],
+)  # fmt: skip
+def test_other_words_for_the_verdicts(said: str, verdict: str | None) -> None:
+    assert parse_verdict(f"FINAL ANSWER: {said}", INVERTED) == verdict
+
+
+def test_a_document_is_scored_by_its_own_words() -> None:
+    right = {"acc": 1.0, "parsed": 1.0}
+    wrong = {"acc": 0.0, "parsed": 1.0}
+    for labels, reply in (((YES, NO), YES), (INVERTED, "no")):
+        doc = {"label": YES, "labels": list(labels)}
+        assert process_results(doc, [f"FINAL ANSWER: {reply}"]) == right
+        assert process_results({**doc, "label": NO}, [f"FINAL ANSWER: {reply}"]) == wrong
+
+
+CHOICES = ("ice", "iceberg", "water", "tea-pot")
+
+
+@pytest.mark.parametrize(
+    ("reply", "place"),
+    [
+        ("ANSWER: water", 2), ("answer: WATER.", 2), ("Answer - water", 2), ("**ANSWER:** water", 2),
+        ("ANSWER: ice", 0), ("ANSWER: tea-pot", 3), ("It is ice.\nANSWER: water\nBye.", 2),
+        ("ANSWER: ice\nANSWER: water", 2), ("ANSWER: the water", 2), ("ANSWER: `water`", 2),
+        ("ANSWER: water or ice", None), ("ANSWER: rice", None), ("ANSWER: waters", None),
+        ("ANSWER: tea", None), ("ANSWER:", None), ("ANSWER: snow", None), ("water", None), ("", None),
+        ("ANSWER:\nwater", None), ("ANSWER: water\nANSWER: unclear", None),
+    ],
+)  # fmt: skip
+def test_the_option_on_the_answer_line(reply: str, place: int | None) -> None:
+    assert parse_option(reply, CHOICES) == place
+
+
+def test_an_option_is_scored() -> None:
+    doc = {"choices": list(CHOICES), "gold": 2}
+    assert process_option(doc, ["ANSWER: water"]) == {"acc": 1.0, "parsed": 1.0}
+    assert process_option(doc, ["ANSWER: ice"]) == {"acc": 0.0, "parsed": 1.0}
+    assert process_option(doc, ["ice, I say"]) == {"acc": 0.0, "parsed": 0.0}
+
+
+@given(st.text(max_size=200))
+@settings(max_examples=50, deadline=None)
+def test_any_text_gives_an_option_or_none(text: str) -> None:
+    assert parse_option(text, CHOICES) in (None, 0, 1, 2, 3)
+    assert parse_option(f"{text}\nANSWER: water", CHOICES) == 2

@@ -122,7 +122,7 @@ def test_every_option_stands_behind_its_own_label(labels: str) -> None:
         shown = {**doc, "labels": labels.split()}
         for template in spec.templates:
             pairs = zip(shown["labels"], shown["choices"], strict=True)
-            parts = [rf"{re.escape(label)}\W+{re.escape(choice)}" for label, choice in pairs]
+            parts = [rf"{re.escape(label)}(?: is)?\W+{re.escape(choice)}" for label, choice in pairs]
             where = places(parts, spec.prompt(shown, template))
             assert where == sorted(where), template
 
@@ -200,12 +200,13 @@ def test_the_yaml_scores_as_the_task_says(spec: TaskSpec) -> None:
     assert own["fewshot_split"] == spec.train_split
     assert spec.metric in [m["metric"] for m in own["metric_list"]]
     assert own["metadata"]["oodrop"]["task"] == spec.name
-    doc = documents(spec.name, spec.eval_split)[0]
-    assert spec.chance == 1 / len(spec.item(doc).choices)
+    item = spec.item(documents(spec.name, spec.eval_split)[0])
+    doc = spec.to_doc(documents(spec.name, spec.eval_split)[0], item)
+    assert spec.chance == 1 / len(item.choices)
     if own["output_type"] == "multiple_choice":
         # What is scored are the words that the item says it is answered with.
-        assert tuple(doc[own["doc_to_choice"]]) == spec.item(doc).answers
-        assert doc[own["doc_to_target"]] == spec.item(doc).gold
+        assert tuple(doc[own["doc_to_choice"]]) == item.answers
+        assert doc[own["doc_to_target"]] == item.gold
 
 
 @pytest.mark.parametrize("name", PROCEDURAL)
