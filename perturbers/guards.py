@@ -24,7 +24,8 @@ from oodrop.perturbers.edits import (
 )
 from oodrop.perturbers.equivalence import equivalence
 from oodrop.perturbers.item import TEMPLATE, Item
-from oodrop.perturbers.spans import is_harmless, is_plain, protected_spans
+from oodrop.perturbers.lookalikes import disguises
+from oodrop.perturbers.spans import is_harmless, is_plain, is_vocabulary, protected_spans
 
 _MASK = "\ufffc"
 _SAFE_BEFORE = frozenset(' \t"“(')
@@ -86,37 +87,70 @@ def _plainly_harmless(item: Item, name: str, old: str, new: str, group: Sequence
     It says the same as `_text_kept` (a property test holds them against each other), without
     reading the whole segment again; where it says False, the whole is read.
     """
+    if '"' in old or "“" in old or " '" in old:  # what a quotation is depends on its length
+        return False
     spans, shift, last = item.spans(name), 0, -1
     for _, start, quoted, after in group:
         end = start + len(quoted)
         k = bisect_left(spans, (end,)) - 1
+        if start <= last:
+            return False
         if k >= 0 and spans[k][1] > start:
-            return False
-        if start <= last or not (is_harmless(after) and is_plain(quoted)):
-            return False
-        if start and old[start - 1] not in _SAFE_BEFORE:
-            return False
-        follower = old[end : end + 2]
-        apart = follower[:1] in _MARKS and not follower[1:].strip(" \t")
-        if follower and follower[0] not in _SAFE_AFTER and not apart:
+            if not _is_other_case(old, spans[k], start, end, quoted, after):
+                return False
+        elif quoted == " " and not after.strip(" \t"):
+            if len(after) < 2 and after != "\t":
+                return False
+        elif not _words_for_words(old, start, end, quoted, after):
             return False
         if item.protected:
-            place = start + shift
+            if _brings_literal(item.protected, new, start + shift, len(after)):
+                return False
             shift += len(after) - len(quoted)
-            for literal in item.protected:
-                low = max(0, place - len(literal) + 1)
-                if new.find(literal, low, place + len(after) + len(literal) - 1) >= 0:
-                    return False
         last = end
     return True
+
+
+def _is_other_case(
+    old: str, span: tuple[int, int], start: int, end: int, quoted: str, after: str
+) -> bool:
+    """One protected word that is written in another case; patterns do not look at case."""
+    return (
+        span == (start, end)
+        and quoted.isascii()
+        and quoted.lower() == after.lower()
+        and is_vocabulary(old[start:end])
+    )
+
+
+def _words_for_words(old: str, start: int, end: int, quoted: str, after: str) -> bool:
+    if start and old[start - 1] not in _SAFE_BEFORE:
+        return False
+    follower = old[end : end + 2]
+    apart = follower[:1] in _MARKS and not follower[1:].strip(" \t")
+    if follower and follower[0] not in _SAFE_AFTER and not apart:
+        return False
+    if is_harmless(after):
+        return is_plain(quoted)
+    return disguises(quoted, after) or (quoted.isascii() and quoted.lower() == after.lower())
+
+
+def _brings_literal(literals: Sequence[str], new: str, place: int, length: int) -> bool:
+    """Whether a protected literal stands in the new text where the edit is."""
+    return any(
+        new.find(literal, max(0, place - len(literal) + 1), place + length + len(literal) - 1) >= 0
+        for literal in literals
+    )
 
 
 def _text_kept(
     item: Item, name: str, old: str, new: str, group: Sequence[Replace], names: frozenset[str]
 ) -> str:
-    masked_old, masked_new, place, shift = [], [], 0, 0
-    spans = item.spans(name)
+    masked_old: list[str] = []
+    masked_new: list[str] = []
+    spans, place, shift, total = item.spans(name), 0, 0, 0
     for edit in group:
+        before, total = total, total + len(edit.after) - len(edit.before)
         touched = _touched(spans, edit)
         kind = "name" if edit.before in names else equivalence(edit.before, edit.after)
         inside = all(edit.start <= a and b <= edit.end for a, b in touched)
@@ -126,9 +160,8 @@ def _text_kept(
         if kind is None:
             continue
         masked_old += [old[place : edit.start], _MASK]
-        masked_new += [new[place + shift : edit.start + shift], _MASK]
-        place = edit.end
-        shift = _shift_before(group, place)
+        masked_new += [new[place + shift : edit.start + before], _MASK]
+        place, shift = edit.end, total
     kept = _protected_texts("".join([*masked_old, old[place:]]), item.protected)
     now = _protected_texts("".join([*masked_new, new[place + shift :]]), item.protected)
     return "" if kept == now else f"protected text of {name} is not what it was"
@@ -138,10 +171,6 @@ def _touched(spans: Sequence[tuple[int, int]], edit: Replace) -> list[tuple[int,
     if edit.before:
         return [(a, b) for a, b in spans if a < edit.end and edit.start < b]
     return [(a, b) for a, b in spans if a < edit.start < b]
-
-
-def _shift_before(group: Sequence[Replace], place: int) -> int:
-    return sum(len(e.after) - len(e.before) for e in group if e.end <= place and e.start < place)
 
 
 def _protected_texts(text: str, literals: tuple[str, ...]) -> list[str]:

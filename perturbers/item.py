@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import hashlib
-import json
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
+from itertools import chain
 from typing import Any
 
-from oodrop.perturbers.spans import Span, eligible_words, protected_spans
+from oodrop.perturbers.spans import Span, asks_about_words, eligible_words, protected_spans
 
 TEMPLATE = "template"
 FEWSHOT = "fewshot"
@@ -44,11 +44,12 @@ class Inversion:
 
 @dataclass(frozen=True, slots=True)
 class Word:
-    """An eligible word: ``text`` stands at ``start`` of the segment."""
+    """An eligible word: ``text`` stands at ``start`` of the segment; ``lower`` in small letters."""
 
     segment: str
     start: int
     text: str
+    lower: str
 
 
 @dataclass(frozen=True)
@@ -132,6 +133,7 @@ class Item:
         values.pop("_sha256", None)  # what was found out about the text
         values.pop("_spans", None)
         values.pop("_words", None)
+        values.pop("is_about_words", None)
         values.update(changes)
         return twin
 
@@ -146,19 +148,20 @@ class Item:
 
     @cached_property
     def _sha256(self) -> str:
-        content = {
-            "segments": dict(self.segments),
-            "units": {name: list(u.members) for name, u in self.units.items()},
-            "choices": list(self.choices),
-            "labels": list(self.labels),
-            "gold": self.gold,
-            "settings": dict(self.settings),
-        }
-        text = json.dumps(content, sort_keys=True, ensure_ascii=False, separators=(",", ":"))
+        parts = [*chain.from_iterable(sorted(self.segments.items())), "units"]
+        for name, units in sorted(self.units.items()):
+            parts += [name, *units.members]
+        parts += ["choices", *self.choices, "labels", *self.labels, "gold", repr(self.gold)]
+        parts += ["settings", *chain.from_iterable(sorted(self.settings.items()))]
+        text = "".join([f"{len(part)}:{part}" for part in parts])
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     def sha256(self) -> str:
-        """Hash of everything that a prompt is made from: text, order, options, gold, settings."""
+        """Hash of everything that a prompt is made from: text, order, options, gold, settings.
+
+        SHA-256 over the parts, each led by its length in characters and a colon: names and texts
+        of the segments, units and members, choices, labels, gold, settings, sorted by name.
+        """
         return self._sha256
 
     def spans(self, segment: str) -> tuple[Span, ...]:
@@ -174,11 +177,16 @@ class Item:
         found: tuple[Word, ...] | None = self._words.get(min_len)
         if found is None:
             found = self._words[min_len] = tuple(
-                Word(name, start, text[start:end])
+                Word(name, start, text[start:end], text[start:end].lower())
                 for name, text in self.segments.items()
                 for start, end in eligible_words(text, self.spans(name), min_len)
             )
         return found
+
+    @cached_property
+    def is_about_words(self) -> bool:
+        """Whether its question is about spelling, sound or grammar, so that letters matter."""
+        return asks_about_words(self.segments.get("question", ""))
 
     @cached_property
     def _spans(self) -> dict[str, tuple[Span, ...]]:

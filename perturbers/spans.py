@@ -52,9 +52,16 @@ _PATTERNS = (
 )
 _PROTECTED = re.compile("|".join(f"(?:{p})" for p in _PATTERNS), re.I | re.M | re.S)
 _UNIT_WORD = re.compile(_UNIT, re.I)
-_VOCABULARY_WORD = re.compile(_VOCABULARY, re.I)
 _VOCABULARY_WORDS = frozenset(_VOCABULARY.split("|"))
 _PUNCTUATION = frozenset(" .,;!?'’“”\"-")
+_ABOUT_WORDS = re.compile(
+    r"\b(?:spell(?:s|t|ed|ing)?|misspell\w*|rhym\w+|vowels?|consonants?|syllables?|alphabet\w*"
+    r"|plurals?|prefix(?:es)?|suffix(?:es)?|synonyms?|antonyms?|homophones?|punctuation"
+    r"|apostrophes?|uppercase|lowercase|capital letters?|contractions?|abbreviations?"
+    r"|opposites?(?= of)"
+    r"|(?:first|last|which|what|many|the) letters?(?= (?:of|in|comes|does|is)))\b",
+    re.I,
+)
 _WORD = re.compile(r"[^\W\d_]+(?:['’][^\W\d_]+)*")
 
 
@@ -76,12 +83,17 @@ def protected_spans(text: str, literals: tuple[str, ...] = ()) -> tuple[Span, ..
 
 def is_vocabulary(text: str) -> bool:
     """Whether the text is one of the words that are protected as such, in whatever case."""
-    return _VOCABULARY_WORD.fullmatch(text) is not None
+    return text.lower() in _VOCABULARY_WORDS
 
 
 def starts_with_unit(text: str) -> bool:
     """Whether the text would be read as a unit behind a number."""
     return _UNIT_WORD.match(text.lstrip()) is not None
+
+
+def asks_about_words(question: str) -> bool:
+    """Whether a question is about spelling, sound or grammar, so that its very letters matter."""
+    return _ABOUT_WORDS.search(question) is not None
 
 
 @lru_cache(maxsize=65536)

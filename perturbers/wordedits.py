@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 import random
-import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Container, Sequence
 from typing import TypeVar
 
 from oodrop.perturbers.edits import Replace
@@ -21,14 +20,6 @@ WordEdit = Callable[[str, random.Random], str | None]
 NOTHING = NotApplicable("no word outside the protected text can be edited")
 ABOUT_WORDS = NotApplicable("the question is about words or letters themselves")
 _JOINTS = ("-", "'", "’")
-_ABOUT_WORDS = re.compile(
-    r"\b(?:spell(?:s|t|ed|ing)?|misspell\w*|rhym\w+|vowels?|consonants?|syllables?|alphabet\w*"
-    r"|plurals?|prefix(?:es)?|suffix(?:es)?|synonyms?|antonyms?|homophones?|punctuation"
-    r"|apostrophes?|uppercase|lowercase|capital letters?|contractions?|abbreviations?"
-    r"|opposites?(?= of)"
-    r"|(?:first|last|which|what|many|the) letters?(?= (?:of|in|comes|does|is)))\b",
-    re.I,
-)
 
 
 def edit_words(
@@ -38,20 +29,24 @@ def edit_words(
     edit: WordEdit,
     *,
     min_len: int = 4,
-    eligible: Callable[[Word], bool] | None = None,
+    known: Container[str] | None = None,
+    names_too: bool = True,
     makes_words: bool = False,
 ) -> Proposal | NotApplicable:
     """Edit the severity's share of the eligible words of an item, at least one.
 
-    Eligible are words of ``min_len`` letters outside the protected text for which ``eligible``
-    holds. An edit that gives protected text is not made, nor one that gives another English word
-    (it could change the meaning), unless ``makes_words`` says that a closed table vouches for it.
+    Eligible are words of ``min_len`` letters outside the protected text: of a table, those that it
+    knows in small letters; without names and parts of words unless ``names_too``. An edit that
+    gives protected text is not made, nor one that gives another English word (it could change the
+    meaning), unless ``makes_words`` says that a closed table vouches for it.
     """
-    if is_about_words(item):
+    if item.is_about_words:
         return ABOUT_WORDS
-    words = item.words(min_len)
-    if eligible is not None:
-        words = tuple(word for word in words if eligible(word))
+    words: Sequence[Word] = item.words(min_len)
+    if known is not None:
+        words = [word for word in words if word.lower in known]
+    if not names_too:
+        words = [word for word in words if is_common(item, word)]
 
     def replacement(word: Word) -> Replace | None:
         after = edit(word.text, rng)
@@ -108,9 +103,3 @@ def is_common(item: Item, word: Word) -> bool:
         return True
     head = text[: word.start].rstrip()
     return word.text.istitle() and (not head or head[-1] in ".?!:")
-
-
-def is_about_words(item: Item) -> bool:
-    """Whether the item asks about spelling, sound or grammar: then the very letters matter."""
-    question = item.segments.get("question", "")
-    return _ABOUT_WORDS.search(question) is not None

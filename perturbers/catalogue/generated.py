@@ -12,7 +12,7 @@ from oodrop.perturbers.edits import Edit, Replace
 from oodrop.perturbers.item import Item, Word
 from oodrop.perturbers.registry import NotApplicable, Proposal, perturber
 from oodrop.perturbers.spans import protected_spans
-from oodrop.perturbers.wordedits import ABOUT_WORDS, edit_share, is_about_words
+from oodrop.perturbers.wordedits import ABOUT_WORDS, edit_share
 
 MIN_LETTERS = 4
 
@@ -48,7 +48,7 @@ def contextual(
     Eligible are words of four letters or more in the texts that the bank holds; reviewers read
     each text with every substitution of the bank made, which is the most that is ever made.
     """
-    if is_about_words(item):
+    if item.is_about_words:
         return ABOUT_WORDS
     entries, obstacle = _usable(item, _bank(bank, CONTEXTUAL))
     if not entries:

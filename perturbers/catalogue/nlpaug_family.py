@@ -68,9 +68,7 @@ def nlpaug_spelling(item: Item, rng: random.Random, *, severity: int) -> Proposa
         after = _augmented(_spelling(), word, rng.random())
         return after if after is not None and after.lower() in known[word.lower()] else None
 
-    return edit_words(
-        item, rng, severity, misspelled, eligible=lambda word: word.text.lower() in known
-    )
+    return edit_words(item, rng, severity, misspelled, known=known)
 
 
 @perturber(

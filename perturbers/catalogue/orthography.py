@@ -17,7 +17,6 @@ from oodrop.perturbers.wordedits import (
     ABOUT_WORDS,
     all_or_nothing,
     edit_share,
-    is_about_words,
     is_common,
 )
 
@@ -35,7 +34,7 @@ def case(item: Item, rng: random.Random, *, mode: str) -> Proposal | NotApplicab
     Numbers with units, code, names and whatever else depends on its case stay; in lower case so
     do words with capitals inside (acronyms). Not where the item asks about words or letters.
     """
-    if is_about_words(item):
+    if item.is_about_words:
         return ABOUT_WORDS
     write = _CASES[mode]
     edits, eligible = [], 0
@@ -222,11 +221,11 @@ def abbreviation(item: Item, rng: random.Random) -> Proposal | NotApplicable:
 
 
 def _by_table(item: Item, forms: Mapping[str, str]) -> Proposal | NotApplicable:
-    if is_about_words(item):
+    if item.is_about_words:
         return ABOUT_WORDS
     edits = []
     for word in item.words(3):
-        after = forms.get(word.text.lower())
+        after = forms.get(word.lower)
         if after is not None and is_common(item, word):
             follower = item.segments[word.segment][word.start + len(word.text) :][:1]
             if after.endswith(".") and follower == ".":

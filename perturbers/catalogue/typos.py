@@ -13,7 +13,7 @@ from oodrop.perturbers.item import Item
 from oodrop.perturbers.lookalikes import OCR_DIGITS
 from oodrop.perturbers.registry import NotApplicable, Proposal, perturber
 from oodrop.perturbers.tables import table
-from oodrop.perturbers.wordedits import edit_words, is_common
+from oodrop.perturbers.wordedits import edit_words
 from oodrop.perturbers.words import is_word
 
 # Letters that touch each other on a US QWERTY keyboard (rows as staggered on ANSI layouts).
@@ -113,15 +113,7 @@ def misspelling(item: Item, rng: random.Random, *, severity: int) -> Proposal | 
     in words of six letters and more): the list holds other words, too. Eligible are the words
     that it holds.
     """
-    known = misspellings()
-    return edit_words(
-        item,
-        rng,
-        severity,
-        _misspelled,
-        min_len=3,
-        eligible=lambda word: word.text.lower() in known,
-    )
+    return edit_words(item, rng, severity, _misspelled, known=misspellings())
 
 
 def _misspelled(word: str, rng: random.Random) -> str | None:
@@ -219,7 +211,8 @@ def homophone(item: Item, rng: random.Random, *, severity: int) -> Proposal | No
         severity,
         lambda word, r: like(word, known[word.lower()][int(r.random() * len(known[word.lower()]))]),
         min_len=3,
-        eligible=lambda word: word.text.lower() in known and is_common(item, word),
+        known=known,
+        names_too=False,
         makes_words=True,
     )
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 
 from oodrop.perturbers.catalogue.typos import like
 from oodrop.perturbers.edits import Replace
@@ -12,7 +12,7 @@ from oodrop.perturbers.item import Item
 from oodrop.perturbers.registry import NotApplicable, Proposal, perturber
 from oodrop.perturbers.rng import choose
 from oodrop.perturbers.tables import table
-from oodrop.perturbers.wordedits import all_or_nothing, edit_share, edit_words, is_common
+from oodrop.perturbers.wordedits import all_or_nothing, edit_share, edit_words
 
 # Words that open a sentence and are no names: they may be written small behind a filler.
 _OPENER = re.compile(
@@ -39,7 +39,8 @@ def synonym(item: Item, rng: random.Random, *, severity: int) -> Proposal | NotA
         severity,
         replaced,
         min_len=3,
-        eligible=lambda word: word.text.lower() in known and is_common(item, word),
+        known=known,
+        names_too=False,
         makes_words=True,
     )
 
@@ -65,7 +66,7 @@ def rename_entity(item: Item, rng: random.Random) -> Proposal | NotApplicable:
         new = f"{_drawn(given, rng)} {_drawn(family, rng)}"
         new = new if " " in person else new.partition(" ")[0]
         for name, told in item.segments.items():
-            edits += [Replace(name, m.start(), person, new) for m in _whole(person).finditer(told)]
+            edits += [Replace(name, at, person, new) for at in _places(person, told)]
     return all_or_nothing(edits)
 
 
@@ -73,8 +74,13 @@ def _drawn(names: list[str], rng: random.Random) -> str:
     return names.pop(int(rng.random() * len(names)))
 
 
-def _whole(name: str) -> re.Pattern[str]:
-    return re.compile(rf"(?<!\w){re.escape(name)}(?!\w)")
+def _places(name: str, text: str) -> Iterator[int]:
+    at = text.find(name)
+    while at >= 0:
+        end = at + len(name)
+        if not text[at - 1 : at].isalnum() and not text[end : end + 1].isalnum():
+            yield at
+        at = text.find(name, end)
 
 
 @perturber("lexical.filler", evidence="checked")

@@ -21,8 +21,9 @@ import pytest
 
 from oodrop import DataError, RunError
 from oodrop.harness_ext.bankmaker import Recipe, make_bank
-from oodrop.harness_ext.bankmodels import Decoding, Source, cleaned
+from oodrop.harness_ext.bankmodels import Decoding, Source, WordFiller, cleaned
 from oodrop.harness_ext.cli.app import run
+from oodrop.harness_ext.localmodels import locate
 from oodrop.perturbers import Item, Replace, Variant, perturb
 from oodrop.perturbers.banks import BACK_TRANSLATION, CONTEXTUAL, PARAPHRASE, Bank, read_bank
 from oodrop.perturbers.words import is_word
@@ -344,6 +345,16 @@ def test_words_are_filled_in_and_replayed(
     assert {d.item.segments["question"] for d in changed} == texts
 
 
+def test_no_word_of_an_option_is_filled_in(mask_model: Path) -> None:
+    fill = WordFiller(locate(str(mask_model), None, allow_download=False), QUICK)
+    item = Item("i", "c", {"question": "What does the careful baker carry?"}, "x")
+    (free,) = fill([Source("question", item)])
+    option = f"A {free.words[0].after.upper()}"
+    (bound,) = fill([Source("question", replace(item, choices=(option,), gold=0))])
+    assert bound.words
+    assert free.words[0].after.casefold() not in {w.after.casefold() for w in bound.words}
+
+
 def test_another_batch_size_fills_in_the_same_words(mask_model: Path, tmp_path: Path) -> None:
     made = []
     for size in (1, 8):
@@ -490,7 +501,7 @@ def test_wrong_ratings_change_nothing(
 def test_a_text_is_kept_where_every_rater_says_so(paraphrase: Recipe, tmp_path: Path) -> None:
     path, file = tmp_path / "mine.jsonl", tmp_path / "ratings.csv"
     one, two, three = make(paraphrase, path, 3).entries.values()
-    rows = [(one, "y,y"), (one, "n,y"), (two, "Yes,1"), (two, "true,y")]
+    rows = [(one, "n,y"), (one, "y,y"), (two, "Yes,1"), (two, "true,y")]
     lines = [f"{e.sha256},{r},anna" for e, r in rows]
     file.write_text("\n".join(["\ufeffsha256,kept,readable,rater", *lines]), encoding="utf-8")
     assert run(["bank", "review", str(path), "--from", str(file)]) == 0

@@ -26,6 +26,7 @@ def test_every_command_has_help_with_an_example(
 def test_the_commands_are_the_documented_ones() -> None:
     names = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback}
     assert names == set(COMMANDS)
+    assert {group.name for group in app.registered_groups} == set(GROUPS)
 
 
 @pytest.mark.parametrize(

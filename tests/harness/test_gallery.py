@@ -222,3 +222,18 @@ def test_a_page_that_cannot_be_written_is_said_in_one_sentence(tmp_path: Path) -
     with pytest.raises(DataError, match="the gallery cannot be written to"):
         write_gallery("page", tmp_path / "missing" / "x.html")
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_page_that_fails_half_way_leaves_the_old_one(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(self: Path, target: Path) -> Path:
+        raise OSError(28, "No space left on device")
+
+    file = tmp_path / "g.html"
+    file.write_text("old")
+    monkeypatch.setattr(Path, "replace", full)
+    with pytest.raises(DataError, match="No space left on device"):
+        write_gallery("new", file)
+    assert file.read_text() == "old"
+    assert list(tmp_path.iterdir()) == [file]

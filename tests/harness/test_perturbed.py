@@ -122,7 +122,7 @@ def test_few_shot_examples_belong_to_the_item() -> None:
 
 def examples_of(text: str) -> list[str]:
     """Question and answer of each example in a prompt of the canonical template."""
-    return re.findall(r"^Question: (.+\nAnswer: .+)$", text, re.M)
+    return re.findall(r"^Question: (.+\n .+)$", text, re.M)
 
 
 @pytest.mark.parametrize("k", ["1", "2", "3"])

@@ -260,7 +260,7 @@ def greedy(item, rng):
 '''
 
 
-@pytest.mark.parametrize("call", ["random.random()", "np.random.rand()", "random.seed(1) or 1"])
+@pytest.mark.parametrize("call", ["random.random()", "np.random.rand()", "(random.seed(1) or 1)"])
 def test_a_plugin_that_draws_from_a_global_generator(tmp_path: Path, item: Item, call: str) -> None:
     path = tmp_path / "greedy.py"
     path.write_text(GREEDY.format(call=call))

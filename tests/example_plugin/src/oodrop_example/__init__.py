@@ -1,4 +1,4 @@
-"""Two perturbers: words without vowels, as in hasty notes, and lines broken as in a plain e-mail."""
+"""Two perturbers: words without vowels, as in notes, and lines broken as in a plain e-mail."""
 
 from __future__ import annotations
 
