@@ -55,10 +55,10 @@ _UNIT_WORD = re.compile(_UNIT, re.I)
 _VOCABULARY_WORDS = frozenset(_VOCABULARY.split("|"))
 _PUNCTUATION = frozenset(" .,;!?'’“”\"-")
 _ABOUT_WORDS = re.compile(
-    r"\b(?:spell(?:s|t|ed|ing)?|misspell\w*|rhym\w+|vowels?|consonants?|syllables?|alphabet\w*"
+    r"\b(?:spell(?:s|t|ed|ing)?|misspell\w*|rhym\w+|vowels?|verbs?|nouns?|adjectives?|adverbs?|pronouns?|consonants?|syllables?|alphabet\w*"
     r"|plurals?|prefix(?:es)?|suffix(?:es)?|synonyms?|antonyms?|homophones?|punctuation"
     r"|apostrophes?|uppercase|lowercase|capital letters?|contractions?|abbreviations?"
-    r"|opposites?(?= of)"
+    r"|opposites?(?= of)|fits (?:best|here)|(?:which|what) words?"
     r"|(?:first|last|which|what|many|the) letters?(?= (?:of|in|comes|does|is)))\b",
     re.I,
 )
@@ -70,15 +70,24 @@ def protected_spans(text: str, literals: tuple[str, ...] = ()) -> tuple[Span, ..
     """Sorted, disjoint spans of ``text`` that no perturber may touch.
 
     Numbers with their units, times, dates, negations, comparators, quantifiers, code, LaTeX, URLs,
-    option labels, and every occurrence of the given literals.
+    option labels, and every occurrence of the given literals on its own, in no longer word.
     """
     found = [m.span() for m in _PROTECTED.finditer(text) if m.end() > m.start()]
     for literal in literals:
         start = text.find(literal) if literal else -1
         while start >= 0:
-            found.append((start, start + len(literal)))
+            if stands_alone(text, start, start + len(literal)):
+                found.append((start, start + len(literal)))
             start = text.find(literal, start + 1)
     return _merge(found)
+
+
+def stands_alone(text: str, start: int, end: int) -> bool:
+    """Whether the stretch is no part of a longer word."""
+    before, behind = text[start - 1 : start] + text[start], text[end - 1] + text[end : end + 1]
+    return not (len(before) == 2 and before.isalnum()) and not (
+        len(behind) == 2 and behind.isalnum()
+    )
 
 
 def is_vocabulary(text: str) -> bool:

@@ -108,11 +108,13 @@ def whitespace(
     parameters={"mode": ("strip", "double", "typographic")},
 )
 def punctuation(item: Item, rng: random.Random, *, mode: str) -> Proposal | NotApplicable:
-    """The final mark of each text is lost or doubled, or straight quotes become curly ones.
+    """The final mark of the prompt is lost or doubled, or straight quotes become curly ones.
 
-    Marks inside a sentence stay: a comma may carry meaning, a decimal point does.
+    Marks inside a text stay: a comma may carry meaning, and between two sentences a full stop
+    does. Only the last segment, mostly the question, loses or doubles its mark.
     """
     edits = []
+    last = list(item.segments)[-1] if item.segments else ""
     for name, text in item.segments.items():
         if mode == "typographic":
             for plain, typeset in _QUOTES.items():
@@ -121,9 +123,10 @@ def punctuation(item: Item, rng: random.Random, *, mode: str) -> Proposal | NotA
                     for m in re.finditer(re.escape(plain), text)
                     if not any(a < m.end() and m.start() < b for a, b in item.spans(name))
                 ]
-        elif len(text) > 1 and text[-1] in ".?!" and text[-2].isalpha():
-            last = len(text) - 1
-            edits.append(Replace(name, last, text[last], "" if mode == "strip" else text[last] * 2))
+        elif name == last and len(text) > 1 and text[-1] in ".?!" and text[-2].isalpha():
+            mark = text[-1]
+            after = "" if mode == "strip" else mark * 2
+            edits.append(Replace(name, len(text) - 1, mark, after))
     return all_or_nothing(edits)
 
 

@@ -16,7 +16,10 @@ from oodrop.perturbers.wordedits import all_or_nothing
 
 # A bare number or number word: no hyphen, point or further number on either side, and no
 # capitalised word in front that it would be the number of (Step 3, Room 7).
-_AROUND = r"(?:hundred|thousand|million|billion|dozen|half|third|quarter|point|and a half|percent)"
+_AROUND = (
+    r"(?:hundred|thousand|million|billion|dozen|half|third|quarter|point|and a half|percent|January"
+    r"|February|March|April|May|June|July|August|September|October|November|December)"
+)
 _DIGITS = re.compile(
     rf"(?<![\w.,$#£€/:-])(?<!\d )([2-9]|[1-9]\d)(?![\w/:%°-]|[.,]\d| (?:\d|{_AROUND}\b))"
 )
@@ -25,9 +28,16 @@ _WORDS = re.compile(
     rf"(?![\w-]| (?:\d|{_AROUND}\b))",
     re.I,
 )
+_ANY_NUMBER = {
+    "words": re.compile(r"\d+"),
+    "digits": re.compile(
+        r"\d+|\b(?:two|three|four|five|six|seven|eight|nine|ten|eleven|twelve)\b", re.I
+    ),
+}
 _NAMED = re.compile(r"\b[A-Z]\w*\s$|(?:^|\n)\s*$|[+=*/^<>]\s?$")
 _NUMBER_BEFORE = re.compile(rf"(?:\d|\b{_AROUND}) $", re.I)
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(\s?)([A-Za-z]+)")
+_MOST = {"min": 300}
 # Unit to the unit that people would also use for such an amount.
 _OTHER_UNIT = {
     "min": "h", "h": "min", "minute": "hour", "minutes": "hours", "hour": "minutes",
@@ -48,14 +58,25 @@ def number_word(item: Item, rng: random.Random, *, to: str) -> Proposal | NotApp
     """
     edits = []
     for name, text in item.segments.items():
-        spans = frozenset(item.spans(name))
-        for found in (_DIGITS if to == "words" else _WORDS).finditer(text):
-            head = text[: found.start()]
-            alone = found.span(1) in spans and not _NAMED.search(head)
-            if alone and not _NUMBER_BEFORE.search(head):
-                after = _in_words(int(found[1])) if to == "words" else _in_figures(found[1])
-                edits.append(Replace(name, found.start(1), found[1], after))
+        numbers = list((_DIGITS if to == "words" else _WORDS).finditer(text))
+        # In one text either all numbers are written this way or all the other.
+        if numbers and len(numbers) == len(_ANY_NUMBER[to].findall(text)):
+            edits += [
+                Replace(name, found.start(1), found[1], _rewritten(found[1], to))
+                for found in numbers
+                if _stands_alone(item, name, found)
+            ]
     return all_or_nothing(edits)
+
+
+def _stands_alone(item: Item, name: str, found: re.Match[str]) -> bool:
+    head = item.segments[name][: found.start()]
+    bare = found.span(1) in item.spans(name)
+    return bare and not _NAMED.search(head) and not _NUMBER_BEFORE.search(head)
+
+
+def _rewritten(number: str, to: str) -> str:
+    return _in_words(int(number)) if to == "words" else _in_figures(number)
 
 
 @cache
@@ -78,16 +99,23 @@ def _in_figures(word: str) -> str:
 def unit_form(item: Item, rng: random.Random) -> Proposal | NotApplicable:
     """Quantities are given in another unit of the same kind (90 min, 1.5 h), exactly.
 
-    Only where the new figure is exact with at most two decimals and between 0.1 and 10,000.
+    Only where the new figure is one that people would use (from 1 to 1,000 with at most one
+    decimal, at most 300 minutes), and not where the text speaks of the other unit itself.
     pint converts, in fractions; a guard with factors of its own compares.
     """
     edits = []
     for name, text in item.segments.items():
         for start, end in item.spans(name):
             after = _converted(text[start:end])
-            if after is not None:
+            if after is not None and not _speaks_of(text[:start] + text[end:], after):
                 edits.append(Replace(name, start, text[start:end], after))
     return all_or_nothing(edits)
+
+
+def _speaks_of(text: str, quantity: str) -> bool:
+    """Whether the text names the unit, as in "an hour has 60 minutes"."""
+    unit = quantity.lstrip("0123456789. ").removesuffix("s")
+    return re.search(rf"\b{unit}s?\b", text) is not None
 
 
 @cache
@@ -97,11 +125,9 @@ def _converted(quantity: str) -> str | None:
         return None
     unit = _OTHER_UNIT[found[3]]
     value = _convert(Fraction(found[1]), found[3], unit)
-    if not Fraction(1, 10) <= value <= 10_000 or (value * 100).denominator != 1:
+    if not 1 <= value <= _MOST.get(unit[:3], 1000) or (value * 10).denominator != 1:
         return None
-    if unit.startswith("min") and value > 300:  # nobody says 1440 minutes
-        return None
-    figure = f"{float(value):.2f}".rstrip("0").rstrip(".")
+    figure = f"{float(value):.1f}".removesuffix(".0")
     if figure == "1" and unit.endswith("s"):
         unit = unit[:-1]
     return f"{figure}{found[2]}{unit}"

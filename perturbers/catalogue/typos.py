@@ -108,12 +108,12 @@ _SLIPS = {"swap": _swap, "insert": _insert, "delete": _delete, "repeat": _repeat
 def misspelling(item: Item, rng: random.Random, *, severity: int) -> Proposal | NotApplicable:
     """A word becomes a misspelling of it that people have made.
 
-    Source: the list of human misspellings that nlpaug ships (``spelling_en.txt``), without those
-    that are words themselves, begin with another letter, or are further away than one slip (two
-    in words of six letters and more): the list holds other words, too. Eligible are the words
-    that it holds.
+    Source: the list of human misspellings that nlpaug ships (``spelling_en.txt``), for words of
+    five letters and more; without those that are words or other forms of the word, begin with
+    another letter, or are further away than one slip (two from eight letters on): the list holds
+    slips of the fingers and other words, too.
     """
-    return edit_words(item, rng, severity, _misspelled, known=misspellings())
+    return edit_words(item, rng, severity, _misspelled, min_len=5, known=misspellings())
 
 
 def _misspelled(word: str, rng: random.Random) -> str | None:
@@ -147,8 +147,12 @@ def misspellings() -> Mapping[str, tuple[str, ...]]:
 
 
 def _is_slip(right: str, wrong: str) -> bool:
-    allowed = 1 if len(right) < 6 else 2
-    return right[0] == wrong[0] and slips(right, wrong) <= allowed
+    if len(right) < 5 or wrong.removeprefix(right) in _ENDINGS:
+        return False
+    return right[0] == wrong[0] and slips(right, wrong) <= (1 if len(right) < 8 else 2)
+
+
+_ENDINGS = ("s", "es", "d", "ed", "e", "r", "er", "y", "ly", "ing", "n", "t")
 
 
 def slips(one: str, other: str) -> int:

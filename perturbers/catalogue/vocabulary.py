@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from oodrop.perturbers.catalogue.typos import like
 from oodrop.perturbers.edits import Replace
@@ -12,12 +12,12 @@ from oodrop.perturbers.item import Item
 from oodrop.perturbers.registry import NotApplicable, Proposal, perturber
 from oodrop.perturbers.rng import choose
 from oodrop.perturbers.tables import table
-from oodrop.perturbers.wordedits import all_or_nothing, edit_share, edit_words
+from oodrop.perturbers.wordedits import all_or_nothing, edit_words
 
-# Words that open a sentence and are no names: they may be written small behind a filler.
+# Words that open a question and are no names: they may be written small behind a filler.
 _OPENER = re.compile(
-    r"(?:^|(?<=[.?!] ))(?:The|A|An|This|That|These|Those|It|There|What|Which|Who|Where|When|How|"
-    r"Why|In|On|At|For|By|From|To|With|Some|Many|People|Most|Does|Do|Is|Are|Was|Were|Did)(?= [a-z])"
+    r"(?:A|An|Are|At|Before|Beside|By|Did|Do|Does|During|For|From|How|If|In|Is|It|On|Some|That|The|"
+    r"There|These|They|This|To|Under|Was|Were|What|When|Where|Which|Who|Whose|Why|With)(?= [a-z])"
 )
 
 
@@ -84,22 +84,15 @@ def _places(name: str, text: str) -> Iterator[int]:
 
 
 @perturber("lexical.filler", evidence="checked")
-def filler(item: Item, rng: random.Random, *, severity: int) -> Proposal | NotApplicable:
-    """Sentences open with a word that says nothing ("Well, ..."), as in speech.
+def filler(item: Item, rng: random.Random) -> Proposal | NotApplicable:
+    """The question opens with a word that says nothing ("Well, ..."), as in speech.
 
-    Source: a closed list of openers that neither hedge nor stress. Severity counts the sentences
-    that open with an article, pronoun, preposition or question word.
+    Source: a closed list of openers that neither hedge nor stress. Where the question opens with
+    a name, or with protected text, it stays.
     """
-    openers: Sequence[str] = table("fillers")["sentence_start"]
-    places = [
-        (name, found.start(), found[0])
-        for name, text in item.segments.items()
-        for found in _OPENER.finditer(text)
-        if not any(a <= found.start() < b for a, b in item.spans(name))
-    ]
-
-    def opened(place: tuple[str, int, str]) -> Replace:
-        name, at, word = place
-        return Replace(name, at, word, f"{choose(rng, openers)} {word[0].lower()}{word[1:]}")
-
-    return edit_share(places, rng, severity, opened)
+    text = item.segments.get("question", "")
+    found = _OPENER.match(text)
+    if found is None or any(start < found.end() for start, _ in item.spans("question")):
+        return NotApplicable("the question does not open with a word that may be written small")
+    after = f"{choose(rng, table('fillers'))} {found[0].lower()}"
+    return all_or_nothing([Replace("question", 0, found[0], after)])
