@@ -191,15 +191,23 @@ def _continued(path: Path, header: Bank) -> set[str]:
         _append(path, [first])
         return set()
     there = parse_bank(whole or data, path)
-    for name in Bank.__dataclass_fields__:
-        old, new = getattr(there, name), getattr(header, name)
-        if name != "entries" and old != new:
-            raise DataError(
-                f"{path} was made with another {name!r}, {old!r:.200}, than {new!r:.200}; "
-                "choose another file"
-            )
+    old, new = _decisive(there), _decisive(header)
+    name = next((name for name in {**old, **new} if old.get(name) != new.get(name)), None)
+    if name is not None:
+        raise DataError(
+            f"{path} was made with another {name!r}, {old.get(name)!r:.200}, than "
+            f"{new.get(name)!r:.200}; choose another file"
+        )
     os.truncate(path, len(whole))
     return set(there.entries)
+
+
+def _decisive(bank: Bank) -> dict[str, Any]:
+    """Everything that the header says, the settings one by one."""
+    fields = {name: getattr(bank, name) for name in Bank.__dataclass_fields__}
+    settings = fields.pop("settings")
+    del fields["entries"]
+    return {**fields, **settings}
 
 
 def _append(path: Path, lines: Sequence[bytes]) -> None:

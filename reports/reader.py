@@ -284,7 +284,10 @@ def _record(sample: Mapping[str, Any], where: str) -> dict[str, Any]:
 
 
 def _row(sample: Mapping[str, Any], record: Mapping[str, Any], metric: str, where: str) -> Row:
-    scored = record["outcome"] in ("canonical", "changed") or record["perturber"] in CONTROLS_SCORED
+    scored = record.get("scored")
+    if not isinstance(scored, bool):  # written by a version that left it to the reader
+        counts = record["outcome"] in ("canonical", "changed")
+        scored = counts or record["perturber"] in CONTROLS_SCORED
     gold = record.get("gold", sample.get("target"))
     for name in ("doc_hash", "prompt_hash"):
         if not isinstance(sample.get(name), str):

@@ -66,9 +66,12 @@ def full_variants() -> tuple[str, list[Variant]]:
     if suite is None:
         source = f"{SUITE} does not exist yet: every own perturber with its first parameter value"
         return source, [first_variant(p) for p in known.values() if is_own(p)]
-    own = [v for v in suite.variants if v.perturber in known and is_own(known[v.perturber])]
-    at_one = [replace(v, severity=SEVERITY) if v.severity is not None else v for v in own]
-    return SUITE, list({v.slug: v for v in at_one}.values())
+    first: dict[str, Variant] = {}
+    for variant in suite.variants:
+        if variant.perturber in known and is_own(known[variant.perturber]):
+            severity = SEVERITY if variant.severity is not None else None
+            first.setdefault(variant.perturber, replace(variant, severity=severity))
+    return SUITE, list(first.values())
 
 
 def usable(variants: Sequence[Variant], document: Document) -> tuple[list[Variant], dict[str, str]]:

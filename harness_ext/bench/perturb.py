@@ -44,7 +44,7 @@ ROUNDS = 5
 QUICK_DOCUMENTS, QUICK_ROUNDS = 24, 2
 FULL_FACTOR = 5  # documents of the full suite for each one of the side-by-side part
 _WORD_LENGTHS = (3, 4, 5)  # those that lexical perturbers ask for
-_REMEMBERED = {f.name for f in fields(Item)} | {"_spans", "_words"}
+_REMEMBERED = {f.name for f in fields(Item)} | {"_spans", "_words", "is_about_words"}
 _PACKAGES = ("oodrop", "nlpaug", "pyspellchecker", "num2words", "pint", "numpy")
 
 Notify = Callable[[str], None]

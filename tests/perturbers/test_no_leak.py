@@ -27,7 +27,7 @@ from oodrop.tasks import get_task
 from .digests import ours, variants_of
 
 SPLITS = {"everyday": "test", "everyday_letters": "test", "procedural_heldout": "heldout"}
-ITEMS = 240
+ITEMS = 160
 ALPHA = 0.001
 # The place of the gold is the very thing that these choose.
 PLACES_THE_GOLD = {"ordering.gold_to_k"}
@@ -85,8 +85,8 @@ def guessed(rows: NDArray[np.float64], golds: NDArray[np.int64]) -> tuple[int, i
     half = len(rows) // 2
     for train, test in ((slice(half), slice(half, None)), (slice(half, None), slice(half))):
         models = (
-            make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=300)),
-            RandomForestClassifier(n_estimators=20, min_samples_leaf=3, random_state=0),
+            make_pipeline(StandardScaler(), LogisticRegression(C=1.0, max_iter=200)),
+            RandomForestClassifier(n_estimators=12, min_samples_leaf=3, random_state=0),
         )
         for k, model in enumerate(models):
             fitted = model.fit(rows[train], golds[train])
@@ -102,46 +102,53 @@ def leak(variant: Variant, task: str) -> tuple[int, int]:
         done = bound(item)
         rows.append(features(item, done.certificate.outcome, done.certificate.edits))
         golds.append(gold_of(item, done.item))
-    # Guessing the most frequent place is chance too, and each half is guessed from the other one.
-    share = max(Counter(golds).values()) / len(golds)
-    limit = int(binom.isf(ALPHA / TESTS, len(golds), share))
-    return max(guessed(np.array(rows), np.array(golds))), limit
+    if len({tuple(row) for row in rows}) == 1:  # alike for all items, it tells nothing
+        return 0, 0
+    return max(guessed(np.array(rows), np.array(golds))), limit(sample(task), TESTS)
+
+
+def limit(items: Sequence[Item], tests: int) -> int:
+    """Right guesses that chance gives at most: always naming the answer that is most frequent."""
+    golds = Counter(item.gold for item in items)
+    return int(binom.isf(ALPHA / tests, len(items), max(golds.values()) / len(items)))
 
 
 def variant_of(name: str) -> Variant:
-    """One variant of a perturber: its first parameter values, a high severity."""
+    """One variant of a perturber: its first parameter values, a middle severity."""
     plugin = next(p for p in ours() if p.name == name)
-    return variants_of(plugin, (4,))[0]
+    return variants_of(plugin, (3,))[0]
 
 
 @pytest.mark.parametrize("task", SPLITS)
 @pytest.mark.parametrize("name", [p.name for p in TESTED])
 def test_edits_do_not_tell_the_answer(name: str, task: str) -> None:
-    right, limit = leak(variant_of(name), task)
-    assert right <= limit, f"{right} of {ITEMS} guessed, chance gives {limit} at most"
+    right, most = leak(variant_of(name), task)
+    assert right <= most, f"{right} of {ITEMS} guessed, chance gives {most} at most"
 
 
 @pytest.mark.parametrize("k", ["1", "2", "3", "4"])
 def test_the_classifier_sees_a_gold_that_was_placed(k: str) -> None:
     """Exempt by design, and the proof that the test can see anything."""
-    right, limit = leak(Variant("ordering.gold_to_k", {"k": k}), "everyday_letters")
-    assert right > limit
+    right, most = leak(Variant("ordering.gold_to_k", {"k": k}), "everyday_letters")
+    assert right > most
 
 
 @pytest.mark.parametrize("name", sorted(CHANGES_THE_GOLD))
 def test_the_classifier_sees_a_control_that_changes_the_gold(name: str) -> None:
     """Whoever sees where a control struck knows what the answer became."""
     bound = Bound(Variant(name))
-    rows, golds = [], []
-    for item in sample("procedural_heldout"):
-        done = bound(item)
-        if done.certificate.outcome == "changed":
-            assert any(isinstance(e, Regold) for e in done.certificate.edits)
-            rows.append(features(item, "changed", done.certificate.edits))
-            golds.append(int(done.item.gold))
-    assert len(rows) > 30
-    share = max(Counter(golds).values()) / len(golds)
-    assert max(guessed(np.array(rows), np.array(golds))) > binom.isf(ALPHA, len(golds), share)
+    done = [bound(item) for item in sample("procedural_heldout")]
+    struck = [d for d in done if d.certificate.outcome == "changed"]
+    assert len(struck) > 30
+    assert all(any(isinstance(e, Regold) for e in d.certificate.edits) for d in struck)
+    rows = [
+        features(item, d.certificate.outcome, d.certificate.edits)
+        for item, d in zip(sample("procedural_heldout"), done, strict=True)
+        if d.certificate.outcome == "changed"
+    ]
+    golds = np.array([int(d.item.gold) for d in struck])
+    # Of the canonical items one half is compliant: that is what chance would give.
+    assert max(guessed(np.array(rows), golds)) > binom.isf(ALPHA, len(golds), 0.5)
 
 
 def test_the_classifier_sees_edits_that_follow_the_answer(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -153,8 +160,8 @@ def test_the_classifier_sees_edits_that_follow_the_answer(monkeypatch: pytest.Mo
         return honest(item, rng, severity=5 if item.gold == 0 else severity)
 
     monkeypatch.setitem(plugin.__dict__, "function", looks)
-    right, limit = leak(Variant("lexical.keyboard_typo", severity=3), "procedural_heldout")
-    assert right > limit
+    right, most = leak(Variant("lexical.keyboard_typo", severity=3), "procedural_heldout")
+    assert right > most
 
 
 def test_the_text_itself_has_no_length_that_tells_the_verdict() -> None:
@@ -164,6 +171,4 @@ def test_the_text_itself_has_no_length_that_tells_the_verdict() -> None:
         lengths = [len(text) for text in item.segments.values()]
         rows.append([float(sum(lengths)), float(len(lengths)), float(max(lengths))])
         golds.append(int(item.gold))
-    share = max(Counter(golds).values()) / len(golds)
-    right = max(guessed(np.array(rows), np.array(golds)))
-    assert right <= binom.isf(ALPHA, len(golds), share)
+    assert max(guessed(np.array(rows), np.array(golds))) <= limit(sample("procedural_heldout"), 1)
