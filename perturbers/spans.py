@@ -58,7 +58,7 @@ _ABOUT_WORDS = re.compile(
     r"\b(?:spell(?:s|t|ed|ing)?|misspell\w*|rhym\w+|vowels?|verbs?|nouns?|adjectives?|adverbs?|pronouns?|consonants?|syllables?|alphabet\w*"
     r"|plurals?|prefix(?:es)?|suffix(?:es)?|synonyms?|antonyms?|homophones?|punctuation"
     r"|apostrophes?|uppercase|lowercase|capital letters?|contractions?|abbreviations?"
-    r"|opposites?(?= of)|fits (?:best|here)|(?:which|what) words?"
+    r"|opposites?(?= of)|fits (?:best|here)|words?"
     r"|(?:first|last|which|what|many|the) letters?(?= (?:of|in|comes|does|is)))\b",
     re.I,
 )

@@ -22,8 +22,8 @@ PIECES = (
 WORDS = (
     "ab", "wodr", "hours", "h", "mL", "not", "nto", "a.m", "A", "A.", "b)", "min", "teh",
     "Well, so", "on e", "can t", "n't", "don't", "'tis", "it's", '"so', "so'", "- a", "th\ne", "x1",
-    "nu", "rse", "book", "nurse", "C", "degrees C", "st", "th", "ra nurse", "old.", ".5", "is, or", "",
-    " ", "é",
+    "nu", "rse", "book", "nurse", "C", "degrees C", "st", "th", "ra nurse", "old.", ".5", "is, or",
+    "", " ", "é",
 )  # fmt: skip
 LITERALS = ((), ("nurse",), ("old book", "a nurse", "s"), ("wodr.", "t wa", "ab ab"))
 

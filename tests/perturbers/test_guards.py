@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import gzip
 import json
+import re
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -28,6 +29,9 @@ from oodrop.perturbers.edits import Edits
 from oodrop.perturbers.guards import GUARDS, Guard, run_guards
 
 BY_NAME = {guard.name: guard for guard in GUARDS}
+OBVIOUS = re.compile(
+    r"(?:all|none|both|neither) of (?:the above|these)\W*|(?:I+|\(?[A-D]\)?) and .{1,4}"
+)
 MMLU_PRO = Path("/work/shared/data/mmlu_pro/test.jsonl.gz")
 
 
@@ -298,13 +302,9 @@ def test_on_a_real_benchmark_most_options_move_and_the_plain_references_do_not(
         item = options(*row["options"], question=row["question"])
         tied = bool(options_refer_to_each_other(item))
         caught += tied
-        told = " | ".join(row["options"]).casefold()
-        obvious = any(
-            text in told
-            for text in ("of the above", "of these", "both a and b", "i and ii", "i only")
-        )
+        obvious = any(OBVIOUS.fullmatch(option) for option in row["options"])
         plain += obvious
         missed += obvious and not tied
-    assert plain > 150
-    assert missed <= 0.02 * plain
+    assert plain > 100
+    assert missed == 0
     assert caught < 0.06 * len(mmlu_pro)

@@ -27,7 +27,7 @@ from oodrop.tasks import get_task
 from .digests import ours, variants_of
 
 SPLITS = {"everyday": "test", "everyday_letters": "test", "procedural_heldout": "heldout"}
-ITEMS = 160
+ITEMS = 120
 ALPHA = 0.001
 # The place of the gold is the very thing that these choose.
 PLACES_THE_GOLD = {"ordering.gold_to_k"}
@@ -37,12 +37,12 @@ TESTS = len(TESTED) * len(SPLITS) * 2  # two classifiers each
 
 
 @cache
-def sample(task: str) -> tuple[Item, ...]:
+def sample(task: str, count: int = ITEMS) -> tuple[Item, ...]:
     """Items spread over the split, in an order that has nothing to do with the files'."""
     spec = get_task(task)
     docs = spec.docs(SPLITS[task])
     order = permutation(item_generator(0, "no_leak", "1", task), len(docs))
-    return tuple(spec.item(docs[i]) for i in order[:ITEMS])
+    return tuple(spec.item(docs[i]) for i in order[:count])
 
 
 def gold_of(item: Item, after: Item) -> int:
@@ -89,6 +89,9 @@ def guessed(rows: NDArray[np.float64], golds: NDArray[np.int64]) -> tuple[int, i
             RandomForestClassifier(n_estimators=12, min_samples_leaf=3, random_state=0),
         )
         for k, model in enumerate(models):
+            if len(set(golds[train])) == 1:
+                right[k] += int((golds[test] == golds[train][0]).sum())
+                continue
             fitted = model.fit(rows[train], golds[train])
             right[k] += int((fitted.predict(rows[test]) == golds[test]).sum())
     return right[0], right[1]
@@ -120,7 +123,10 @@ def variant_of(name: str) -> Variant:
 
 
 @pytest.mark.parametrize("task", SPLITS)
-@pytest.mark.parametrize("name", [p.name for p in TESTED])
+@pytest.mark.parametrize(
+    "name",
+    [pytest.param(p.name, marks=[pytest.mark.slow] if "nlpaug" in p.name else []) for p in TESTED],
+)
 def test_edits_do_not_tell_the_answer(name: str, task: str) -> None:
     right, most = leak(variant_of(name), task)
     assert right <= most, f"{right} of {ITEMS} guessed, chance gives {most} at most"
@@ -137,13 +143,14 @@ def test_the_classifier_sees_a_gold_that_was_placed(k: str) -> None:
 def test_the_classifier_sees_a_control_that_changes_the_gold(name: str) -> None:
     """Whoever sees where a control struck knows what the answer became."""
     bound = Bound(Variant(name))
-    done = [bound(item) for item in sample("procedural_heldout")]
+    items = sample("procedural_heldout", 600)
+    done = [bound(item) for item in items]
     struck = [d for d in done if d.certificate.outcome == "changed"]
     assert len(struck) > 30
     assert all(any(isinstance(e, Regold) for e in d.certificate.edits) for d in struck)
     rows = [
         features(item, d.certificate.outcome, d.certificate.edits)
-        for item, d in zip(sample("procedural_heldout"), done, strict=True)
+        for item, d in zip(items, done, strict=True)
         if d.certificate.outcome == "changed"
     ]
     golds = np.array([int(d.item.gold) for d in struck])
