@@ -1,9 +1,10 @@
 """Blind audits: pairs of prompts for raters who know neither perturber nor purpose, and bounds.
 
-A sheet mixes sampled pairs with two kinds of decoys: clean ones, where nothing was changed, and
-planted ones, whose answer did change. Raters say of each pair whether the given answer is still the
-right one and whether the text can be read. What they said becomes a lower bound per perturber
-(Clopper and Pearson 1934, "The use of confidence or fiducial limits", Biometrika 26).
+A sheet mixes sampled pairs with decoys: clean ones, where nothing was changed; planted ones, whose
+answer did change, as a program derived; and altered ones, in which one word became its opposite,
+so that the answer may or may not have changed. Raters say of each pair whether the given answer is
+still the right one and whether the text can be read. What they said becomes a lower bound per
+perturber (Clopper and Pearson 1934, "The use of confidence or fiducial limits", Biometrika 26).
 """
 
 from __future__ import annotations
@@ -13,15 +14,17 @@ import hashlib
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import astuple, dataclass, fields
 from pathlib import Path
 
 from scipy.stats import beta
 
 from oodrop import DataError
+from oodrop.perturbers.audits import parameters_text
 from oodrop.perturbers.edits import Replace
 from oodrop.perturbers.engine import Bound, Perturbed
 from oodrop.perturbers.item import Item
+from oodrop.perturbers.registry import get_perturber
 from oodrop.perturbers.rng import item_generator, permutation
 from oodrop.perturbers.variant import Variant
 from oodrop.tasks import get_task
@@ -31,7 +34,7 @@ COLUMNS = (
     "pair", "kind", "perturber", "parameters", "severity", "task", "split", "item_id", "sha256",
     "kept_1", "readable_1", "kept_2", "readable_2", "kept_3",
 )  # fmt: skip
-SAMPLED, CLEAN, PLANTED = "sampled", "clean", "planted"
+SAMPLED, CLEAN, PLANTED, ALTERED = "sampled", "clean", "planted", "altered"
 _LONG = 1500
 _OPPOSITES = {
     a: b
@@ -131,10 +134,11 @@ def _planted(count: int, places: Sequence[tuple[str, str]], seed: int) -> list[P
     found: list[Pair] = []
     for spec, split, item in _shuffled(places, seed, "planted"):
         done = next((d for b in kinds if (d := b(item)).certificate.outcome == "changed"), None)
+        kind = PLANTED if done else ALTERED
         done = done or _with_opposite(item)
         if done is not None:
             variant = Variant("control.contrast")
-            found.append(_pair(PLANTED, variant, spec, split, item, done))
+            found.append(_pair(kind, variant, spec, split, item, done))
         if len(found) == count:
             break
     return found
@@ -197,7 +201,7 @@ def write_key(pairs: Sequence[Pair], path: Path) -> None:
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow(COLUMNS)
         for pair in pairs:
-            parameters = ";".join(f"{k}={v}" for k, v in pair.variant.parameters.items())
+            parameters = parameters_text(pair.variant)
             severity = "" if pair.variant.severity is None else pair.variant.severity
             head = (pair.pair, pair.kind, pair.variant.perturber, parameters, severity)
             writer.writerow([*head, pair.task, pair.split, pair.item_id, pair.sha256, *[""] * 5])
@@ -205,10 +209,12 @@ def write_key(pairs: Sequence[Pair], path: Path) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Verdict:
-    """What the raters said of one perturber.
+    """What the raters said of one perturber, with one setting of its parameters or several.
 
     Attributes:
         perturber: its name.
+        parameters: the setting as ``name=value``, ``*`` for several mixed.
+        severity: the rated severity, "" where it has none.
         pairs: rated pairs.
         lost: pairs whose answer did not stay the right one, as two of the raters saw it; pairs on
             which the first two disagree are decided by the third.
@@ -218,6 +224,8 @@ class Verdict:
     """
 
     perturber: str
+    parameters: str
+    severity: str
     pairs: int
     lost: int
     unreadable: int
@@ -257,14 +265,28 @@ def verdicts(rows: Iterable[Mapping[str, str]]) -> list[Verdict]:
 
 def _verdict(name: str, rows: Sequence[Mapping[str, str]]) -> Verdict:
     lost = sum(was_lost(row) for row in rows)
+    settings, severities = ({row[key] for row in rows} for key in ("parameters", "severity"))
     return Verdict(
         name,
+        settings.pop() if len(settings) == 1 else "*",
+        min(severities),
         len(rows),
         lost,
         sum(row["readable_1"] == row["readable_2"] == "n" for row in rows),
         sum(row["kept_1"] == row["kept_2"] for row in rows) / len(rows),
         lower_bound(len(rows) - lost, len(rows)),
     )
+
+
+def write_bounds(found: Iterable[Verdict], path: Path) -> None:
+    """The table that certificates are read from, one line per verdict."""
+    with path.open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(("perturber", "version", *(f.name for f in fields(Verdict)[1:])))
+        for verdict in found:
+            name, *rest = astuple(verdict)
+            numbers = [f"{v:.4f}" if isinstance(v, float) else v for v in rest]
+            writer.writerow((name, get_perturber(name).version, *numbers))
 
 
 def was_lost(row: Mapping[str, str]) -> bool:

@@ -109,6 +109,8 @@ def _docs(path: Path) -> Iterator[tuple[int, Doc]]:
             try:
                 doc = json.loads(line)["doc"]
             except (ValueError, KeyError, TypeError) as error:
-                raise DataError(f"{path}, line {number}: not a sample of lm-eval: {error}") from None
+                raise DataError(
+                    f"{path}, line {number}: not a sample of lm-eval: {error}"
+                ) from None
             if isinstance(doc, dict) and isinstance(doc.get("oodrop"), dict):
                 yield number, doc

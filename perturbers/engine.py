@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from oodrop import OodropError, RunError
+from oodrop.perturbers.audits import is_reviewed
 from oodrop.perturbers.certificate import Certificate, Outcome
 from oodrop.perturbers.edits import (
     CHOICES,
@@ -69,6 +70,7 @@ class Bound:
         self.variant = variant
         self.plugin = None if variant.perturber == CANONICAL else get_perturber(variant.perturber)
         self._options = check_options(self.plugin, variant) if self.plugin else {}
+        self._reviewed = self.plugin is not None and is_reviewed(variant, self.plugin.version)
 
     def __call__(self, item: Item) -> Perturbed:
         """As `perturb`."""
@@ -85,7 +87,8 @@ class Bound:
             return _kept(item, "not_applicable", answer.reason)
         eligible = answer.eligible if isinstance(answer, Proposal) else None
         proposed = answer.edits if isinstance(answer, Proposal) else answer
-        return _certify(item, plugin, _checked_edits(plugin, item, proposed), eligible)
+        edits = _checked_edits(plugin, item, proposed)
+        return _certify(item, plugin, edits, eligible, self._reviewed)
 
 
 def _call(plugin: Perturber, item: Item, rng: random.Random, options: Mapping[str, Any]) -> Any:
@@ -176,7 +179,9 @@ def _what(plugin: Perturber, item: Item) -> str:
     return f"perturber {plugin.name} on item {item.item_id}"
 
 
-def _certify(item: Item, plugin: Perturber, edits: Edits, eligible: int | None) -> Perturbed:
+def _certify(
+    item: Item, plugin: Perturber, edits: Edits, eligible: int | None, reviewed: bool
+) -> Perturbed:
     try:
         edited = apply_edits(item, edits)
     except (TypeError, ValueError) as error:  # a plugin may put anything into an edit's fields
@@ -195,20 +200,19 @@ def _certify(item: Item, plugin: Perturber, edits: Edits, eligible: int | None) 
         ) from error
     if failure is not None:
         return _kept(item, "refused", f"{failure[0]}: {failure[1]}")
-    evidence = _evidence(plugin, guards, edits)
+    evidence = _evidence(plugin, guards, edits, reviewed)
     certificate = Certificate("changed", evidence, edits, guards, "", item.sha256(), eligible)
     return Perturbed(edited, certificate)
 
 
-def _evidence(plugin: Perturber, guards: tuple[str, ...], edits: Edits) -> Evidence:
+def _evidence(plugin: Perturber, guards: tuple[str, ...], edits: Edits, reviewed: bool) -> Evidence:
+    evidence = plugin.evidence
     # Moving units is proved only where a program derived the label again; a task that merely
     # declares its units independent has had that checked by a person.
-    if plugin.evidence != "proved" or Reorder not in edits.kinds:
-        return plugin.evidence
-    moved_units = any(isinstance(e, Reorder) and e.group != CHOICES for e in edits)
-    if moved_units and "G3_gold_rederived" not in guards:
-        return "checked"
-    return plugin.evidence
+    moves = any(isinstance(e, Reorder) and e.group != CHOICES for e in edits)
+    if evidence == "proved" and moves and "G3_gold_rederived" not in guards:
+        evidence = "checked"
+    return "reviewed" if reviewed and evidence == "checked" else evidence
 
 
 def _kept(item: Item, outcome: Outcome, reason: str) -> Perturbed:

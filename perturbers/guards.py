@@ -168,9 +168,13 @@ def _text_kept(
 
 
 def _touched(spans: Sequence[tuple[int, int]], edit: Replace) -> list[tuple[int, int]]:
-    if edit.before:
-        return [(a, b) for a, b in spans if a < edit.end and edit.start < b]
-    return [(a, b) for a, b in spans if a < edit.start < b]
+    end = edit.end if edit.before else edit.start
+    k = bisect_left(spans, (end,))
+    found: list[tuple[int, int]] = []
+    while k > 0 and spans[k - 1][1] > edit.start:
+        k -= 1
+        found.append(spans[k])
+    return found[::-1]
 
 
 def _protected_texts(text: str, literals: tuple[str, ...]) -> list[str]:

@@ -53,7 +53,7 @@ _PATTERNS = (
 _PROTECTED = re.compile("|".join(f"(?:{p})" for p in _PATTERNS), re.I | re.M | re.S)
 _UNIT_WORD = re.compile(_UNIT, re.I)
 _VOCABULARY_WORDS = frozenset(_VOCABULARY.split("|"))
-_PUNCTUATION = frozenset(" .,;!?'’“”\"-")
+_PUNCTUATION = frozenset(" .,;!?-")
 _ABOUT_WORDS = re.compile(
     r"\b(?:spell(?:s|t|ed|ing)?|misspell\w*|rhym\w+|vowels?|verbs?|nouns?|adjectives?|adverbs?|pronouns?|consonants?|syllables?|alphabet\w*"
     r"|plurals?|prefix(?:es)?|suffix(?:es)?|synonyms?|antonyms?|homophones?|punctuation"
@@ -115,7 +115,7 @@ def is_harmless(text: str) -> bool:
         return False
     if text.isascii() and text.isalpha():  # what the patterns say of a single word
         return text.lower() not in _VOCABULARY_WORDS
-    return not protected_spans(text)
+    return not protected_spans(text + " ")  # a blank behind it may make it a label
 
 
 @lru_cache(maxsize=65536)

@@ -101,5 +101,5 @@ def is_common(item: Item, word: Word) -> bool:
         return False
     if word.text.islower():
         return True
-    head = text[: word.start].rstrip()
+    head = text[max(0, word.start - 9) : word.start].rstrip()
     return word.text.istitle() and (not head or head[-1] in ".?!:")

@@ -87,19 +87,25 @@ def whitespace(
     Severity counts the blanks outside protected text. As HELM's ``space`` perturbation
     (Liang et al. 2022, "Holistic evaluation of language models", section 4.3), outside code only.
     """
-    places = [
-        (name, found.start())
-        for name, text in item.segments.items()
-        for found in _BLANK.finditer(text)
-    ]
+    places = [(name, at) for name in item.segments for at in _free_places(item, name, _BLANK)]
 
-    def widened(place: tuple[str, int]) -> Replace | None:
+    def widened(place: tuple[str, int]) -> Replace:
         name, at = place
         wide = {"spaces": " " * (2 + int(rng.random() * 2)), "tabs": "\t", "newlines": "\n"}[kind]
-        inside = any(a < at + 1 and at < b for a, b in item.spans(name))
-        return None if inside else Replace(name, at, " ", wide)
+        return Replace(name, at, " ", wide)
 
     return edit_share(places, rng, severity, widened)
+
+
+def _free_places(item: Item, name: str, pattern: re.Pattern[str]) -> Iterator[int]:
+    """Where the pattern stands outside the protected text; one pass over the spans."""
+    spans, k = item.spans(name), 0
+    for found in pattern.finditer(item.segments[name]):
+        start, end = found.span()
+        while k < len(spans) and spans[k][1] <= start:
+            k += 1
+        if k == len(spans) or spans[k][0] >= end:
+            yield start
 
 
 @perturber(
@@ -119,9 +125,8 @@ def punctuation(item: Item, rng: random.Random, *, mode: str) -> Proposal | NotA
         if mode == "typographic":
             for plain, typeset in _QUOTES.items():
                 edits += [
-                    Replace(name, m.start(), plain, typeset)
-                    for m in re.finditer(re.escape(plain), text)
-                    if not any(a < m.end() and m.start() < b for a, b in item.spans(name))
+                    Replace(name, at, plain, typeset)
+                    for at in _free_places(item, name, re.compile(re.escape(plain)))
                 ]
         elif name == last and len(text) > 1 and text[-1] in ".?!" and text[-2].isalpha():
             mark = text[-1]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import random
 import re
 from fractions import Fraction
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 from oodrop import OodropError
@@ -38,6 +38,7 @@ _NAMED = re.compile(r"\b[A-Z]\w*\s$|(?:^|\n)\s*$|[+=*/^<>]\s?$")
 _NUMBER_BEFORE = re.compile(rf"(?:\d|\b{_AROUND}) $", re.I)
 _QUANTITY = re.compile(r"(\d+(?:\.\d+)?)(\s?)([A-Za-z]+)")
 _MOST = {"min": 300}
+_LOOK_BACK = 60  # characters in front of a number that say whether it is one
 # Unit to the unit that people would also use for such an amount.
 _OTHER_UNIT = {
     "min": "h", "h": "min", "minute": "hour", "minutes": "hours", "hour": "minutes",
@@ -58,21 +59,21 @@ def number_word(item: Item, rng: random.Random, *, to: str) -> Proposal | NotApp
     """
     edits = []
     for name, text in item.segments.items():
+        spans = frozenset(item.spans(name))
         numbers = list((_DIGITS if to == "words" else _WORDS).finditer(text))
         # In one text either all numbers are written this way or all the other.
         if numbers and len(numbers) == len(_ANY_NUMBER[to].findall(text)):
             edits += [
                 Replace(name, found.start(1), found[1], _rewritten(found[1], to))
                 for found in numbers
-                if _stands_alone(item, name, found)
+                if found.span(1) in spans and _stands_alone(text, found.start())
             ]
     return all_or_nothing(edits)
 
 
-def _stands_alone(item: Item, name: str, found: re.Match[str]) -> bool:
-    head = item.segments[name][: found.start()]
-    bare = found.span(1) in item.spans(name)
-    return bare and not _NAMED.search(head) and not _NUMBER_BEFORE.search(head)
+def _stands_alone(text: str, start: int) -> bool:
+    head = text[max(0, start - _LOOK_BACK) : start]
+    return not _NAMED.search(head) and not _NUMBER_BEFORE.search(head)
 
 
 def _rewritten(number: str, to: str) -> str:
@@ -107,11 +108,12 @@ def unit_form(item: Item, rng: random.Random) -> Proposal | NotApplicable:
     for name, text in item.segments.items():
         for start, end in item.spans(name):
             after = _converted(text[start:end])
-            if after is not None and not _speaks_of(text[:start] + text[end:], after):
+            if after is not None and not _speaks_of(text, after):
                 edits.append(Replace(name, start, text[start:end], after))
     return all_or_nothing(edits)
 
 
+@lru_cache(maxsize=1024)
 def _speaks_of(text: str, quantity: str) -> bool:
     """Whether the text names the unit, as in "an hour has 60 minutes"."""
     unit = quantity.lstrip("0123456789. ").removesuffix("s")

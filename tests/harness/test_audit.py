@@ -29,7 +29,8 @@ def test_a_sheet_is_blind_seeded_and_mixed_with_decoys() -> None:
     wanted = [(TYPO, 30), (Variant("phrasing.distractor", {"n": "1"}), 10)]
     pairs = sample_pairs(wanted, PLACES, seed=1)
     kinds = Counter(pair.kind for pair in pairs)
-    assert kinds == {"sampled": 40, "clean": 2, "planted": 2}
+    assert kinds["planted"] + kinds["altered"] == kinds["clean"] == 2
+    assert kinds["sampled"] == 40
     assert pairs == sample_pairs(wanted, PLACES, seed=1)
     assert pairs != sample_pairs(wanted, PLACES, seed=2)
     assert len({pair.pair for pair in pairs}) == len(pairs)
@@ -74,6 +75,7 @@ def test_two_of_three_ratings_decide(tmp_path: Path) -> None:
     )
     rows = read_ratings(path)
     (verdict,) = verdicts(rows)
+    assert (verdict.parameters, verdict.severity) == ("", "2")
     assert (verdict.pairs, verdict.lost, verdict.unreadable) == (4, 2, 1)
     assert verdict.agreement == 0.5
     assert verdict.lower == lower_bound(2, 4)

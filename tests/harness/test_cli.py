@@ -10,7 +10,10 @@ import pytest
 
 from oodrop.harness_ext.cli.app import app, run
 
-COMMANDS = ("list", "perturb", "coverage", "tasks-dir", "lm-eval", "run", "report", "doctor")
+COMMANDS = (
+    "list", "perturb", "coverage", "tasks-dir", "lm-eval", "run", "report", "verify", "doctor",
+)  # fmt: skip
+GROUPS = ("bank", "bench")
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c != "lm-eval"])

@@ -113,6 +113,16 @@ def test_outputs_are_counted_after_writing(tmp_path: Path) -> None:
     _verify(tmp_path, {"t": 2})
 
 
+def test_a_task_whose_name_begins_with_another_ones_is_told_apart(tmp_path: Path) -> None:
+    folder = tmp_path / "model"
+    folder.mkdir()
+    (folder / "results_1.json").write_text("{}")
+    stamp = "2026-11-22T01-02-03.000004"
+    (folder / f"samples_everyday_{stamp}.jsonl").write_text('{"a": 1}\n')
+    (folder / f"samples_everyday_letters_{stamp}.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
+    _verify(tmp_path, {"everyday": 1, "everyday_letters": 2})
+
+
 def test_the_fingerprint_changes_with_weights_and_settings(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"one")
     base = CheckpointSpec("x", "hf", {"pretrained": str(tmp_path)})

@@ -35,7 +35,7 @@ WITH_SEVERITY = [p for p in PERTURBERS if p.has_severity]
 SAMPLES = sample_items()
 per_perturber = pytest.mark.parametrize("plugin", PERTURBERS, ids=lambda p: p.name)
 hard_text = settings(
-    max_examples=12,
+    max_examples=8,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
 )
@@ -53,7 +53,7 @@ def or_skip(check: Callable[[], Any]) -> Any:
 
 @per_perturber
 def test_the_contract(plugin: Perturber) -> None:
-    or_skip(lambda: check_perturber(plugin, severities=(1, 3), examples=10))
+    or_skip(lambda: check_perturber(plugin, severities=(1, 3), examples=6))
 
 
 @per_perturber

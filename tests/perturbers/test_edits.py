@@ -37,7 +37,7 @@ def replaces(draw: st.DrawFn, name: str, text: str) -> list[Replace]:
 
 @st.composite
 def edited_items(draw: st.DrawFn) -> tuple[Item, list[Edit]]:
-    """An item and fitting edits of all kinds but `Regold`, several moves and templates among them."""
+    """An item and fitting edits of all kinds but `Regold`, several of a kind among them."""
     item = draw(items())
     edits: list[Edit] = []
     for name, text in item.segments.items():
@@ -52,7 +52,9 @@ def edited_items(draw: st.DrawFn) -> tuple[Item, list[Edit]]:
             edits.append(Use(setting, before, after))
             before = after
     labels = item.labels
-    for after in draw(st.lists(st.permutations([f"<{k}>" for k in range(len(labels))]), max_size=2)):
+    for after in draw(
+        st.lists(st.permutations([f"<{k}>" for k in range(len(labels))]), max_size=2)
+    ):
         edits.append(Relabel(labels, tuple(after)))
         labels = tuple(after)
     return item, edits

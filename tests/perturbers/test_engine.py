@@ -89,7 +89,10 @@ def test_an_unknown_perturber_lists_the_nearest_first(item: Item) -> None:
         ),
         (
             Variant("phrasing.register", {"set": "rude"}),
-            "phrasing.register: set must be one of polite, casual, formal, terse, legalese, got 'rude'",
+            (
+                "phrasing.register: set must be one of polite, casual, formal, terse, legalese, "
+                "got 'rude'"
+            ),
         ),
         (Variant("phrasing.template"), "phrasing.template needs the parameter 'id'"),
     ],

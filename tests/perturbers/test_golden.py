@@ -16,7 +16,16 @@ import pytest
 
 from oodrop.perturbers import Perturber, all_perturbers
 
-from .digests import LEFT_OUT, OPEN_VALUES, TASKS, all_variants, digest, documents, ours, variants_of
+from .digests import (
+    LEFT_OUT,
+    OPEN_VALUES,
+    TASKS,
+    all_variants,
+    digest,
+    documents,
+    ours,
+    variants_of,
+)
 
 FOLDER = Path(__file__).parent / "golden"
 WRITE = os.environ.get("OODROP_WRITE_GOLDEN") == "1"

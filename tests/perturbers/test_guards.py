@@ -30,7 +30,7 @@ from oodrop.perturbers.guards import GUARDS, Guard, run_guards
 
 BY_NAME = {guard.name: guard for guard in GUARDS}
 OBVIOUS = re.compile(
-    r"(?:all|none|both|neither) of (?:the above|these)\W*|(?:I+|\(?[A-D]\)?) and .{1,4}"
+    r"(?:all|none|both|neither) of (?:the above|these)\W*|(?:I+|\(?[A-D]\)?) and .{1,4}", re.I
 )
 MMLU_PRO = Path("/work/shared/data/mmlu_pro/test.jsonl.gz")
 
@@ -130,14 +130,14 @@ FAILS: list[tuple[str, str, Item, list[Edit]]] = [
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("name", "item", "edits"), HOLDS, ids=str)
+@pytest.mark.parametrize(("name", "item", "edits"), HOLDS, ids=range(len(HOLDS)))
 def test_it_holds(name: str, item: Item, edits: list[Edit]) -> None:
     held, failure = verdict(item, edits)
     assert failure == ""
     assert name in held
 
 
-@pytest.mark.parametrize(("name", "sentence", "item", "edits"), FAILS, ids=str)
+@pytest.mark.parametrize(("name", "sentence", "item", "edits"), FAILS, ids=range(len(FAILS)))
 def test_it_refuses(name: str, sentence: str, item: Item, edits: list[Edit]) -> None:
     _, failure = verdict(item, edits)
     assert failure.startswith(f"{name}: ")

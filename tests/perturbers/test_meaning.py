@@ -11,7 +11,10 @@ from oodrop.tasks import get_task
 # Those that write nonsense words, with a severity; the others use closed tables that were read.
 SLIPS = (
     Variant("lexical.keyboard_typo", {}, 5),
-    *(Variant("lexical.char_edit", {"action": a}, 5) for a in ("swap", "insert", "delete", "repeat")),
+    *(
+        Variant("lexical.char_edit", {"action": a}, 5)
+        for a in ("swap", "insert", "delete", "repeat")
+    ),
     Variant("lexical.misspelling", {}, 5),
     Variant("lexical.ocr_noise", {}, 5),
     Variant("lexical.nlpaug_keyboard", {}, 5),

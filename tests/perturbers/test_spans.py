@@ -203,7 +203,9 @@ def test_harmless_text_is_plain_and_brings_nothing(text: str) -> None:
     if is_harmless(text):
         assert is_plain(text)
         assert protected(text) == []
-        assert protected(f"Before it, 5 {text} behind it.") == protected("Before it, 5 x behind it.")
+        assert protected(f"Before it, 5 {text} behind it.") == protected(
+            "Before it, 5 x behind it."
+        )
 
 
 # Each of these took minutes under a pattern that looks for its end from every start.

@@ -129,12 +129,13 @@ CHOICES = ("ice", "iceberg", "water", "tea-pot")
 @pytest.mark.parametrize(
     ("reply", "place"),
     [
-        ("ANSWER: water", 2), ("answer: WATER.", 2), ("Answer - water", 2), ("**ANSWER:** water", 2),
+        ("ANSWER: water", 2), ("answer: WATER.", 2), ("Answer - water", 2),
+        ("**ANSWER:** water", 2),
         ("ANSWER: ice", 0), ("ANSWER: tea-pot", 3), ("It is ice.\nANSWER: water\nBye.", 2),
         ("ANSWER: ice\nANSWER: water", 2), ("ANSWER: the water", 2), ("ANSWER: `water`", 2),
         ("ANSWER: water or ice", None), ("ANSWER: rice", None), ("ANSWER: waters", None),
-        ("ANSWER: tea", None), ("ANSWER:", None), ("ANSWER: snow", None), ("water", None), ("", None),
-        ("ANSWER:\nwater", None), ("ANSWER: water\nANSWER: unclear", None),
+        ("ANSWER: tea", None), ("ANSWER:", None), ("ANSWER: snow", None), ("water", None),
+        ("", None), ("ANSWER:\nwater", None), ("ANSWER: water\nANSWER: unclear", None),
     ],
 )  # fmt: skip
 def test_the_option_on_the_answer_line(reply: str, place: int | None) -> None:

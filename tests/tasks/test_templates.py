@@ -122,7 +122,9 @@ def test_every_option_stands_behind_its_own_label(labels: str) -> None:
         shown = {**doc, "labels": labels.split()}
         for template in spec.templates:
             pairs = zip(shown["labels"], shown["choices"], strict=True)
-            parts = [rf"{re.escape(label)}(?: is)?\W+{re.escape(choice)}" for label, choice in pairs]
+            parts = [
+                rf"{re.escape(label)}(?: is)?\W+{re.escape(choice)}" for label, choice in pairs
+            ]
             where = places(parts, spec.prompt(shown, template))
             assert where == sorted(where), template
 
