@@ -246,7 +246,7 @@ def read_ratings(path: Path) -> list[dict[str, str]]:
         if missing is not None:
             raise DataError(f"{path}, line {number}: no column {missing!r}")
         wrong = next((n for n in COLUMNS[9:13] if row[n] not in ("y", "n")), None)
-        split = row["kept_1"] != row["kept_2"]
+        split = row["kind"] == SAMPLED and row["kept_1"] != row["kept_2"]
         if wrong is None and split and row["kept_3"] not in ("y", "n"):
             wrong = "kept_3"
         if wrong is not None:

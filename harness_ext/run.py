@@ -233,7 +233,8 @@ def _verify(folder: Path, counts: Mapping[str, int]) -> None:
     if len(list(folder.rglob("results_*.json"))) != 1:
         raise RunError(f"lm-eval wrote no results file to {folder}")
     for task, count in counts.items():
-        found = list(folder.rglob(f"samples_{task}_*.jsonl"))
+        # The time behind the name tells a task from one whose name begins with it.
+        found = list(folder.rglob(f"samples_{task}_[0-9][0-9][0-9][0-9]-*.jsonl"))
         if len(found) != 1:
             raise RunError(f"lm-eval wrote no samples file for {task} to {folder}")
         with found[0].open("rb") as lines:

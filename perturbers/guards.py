@@ -131,7 +131,7 @@ def _words_for_words(old: str, start: int, end: int, quoted: str, after: str) ->
     if follower and follower[0] not in _SAFE_AFTER and not apart:
         return False
     if is_harmless(after):
-        return is_plain(quoted)
+        return is_plain(quoted) and is_plain(after)
     return disguises(quoted, after) or (quoted.isascii() and quoted.lower() == after.lower())
 
 

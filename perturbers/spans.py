@@ -53,7 +53,8 @@ _PATTERNS = (
 _PROTECTED = re.compile("|".join(f"(?:{p})" for p in _PATTERNS), re.I | re.M | re.S)
 _UNIT_WORD = re.compile(_UNIT, re.I)
 _VOCABULARY_WORDS = frozenset(_VOCABULARY.split("|"))
-_PUNCTUATION = frozenset(" .,;!?-")
+_UNPAIRED = frozenset(" .,;!?-")
+_PUNCTUATION = _UNPAIRED | frozenset("'’“”\"")
 _ABOUT_WORDS = re.compile(
     r"\b(?:spell(?:s|t|ed|ing)?|misspell\w*|rhym\w+|vowels?|verbs?|nouns?|adjectives?|adverbs?|pronouns?|consonants?|syllables?|alphabet\w*"
     r"|plurals?|prefix(?:es)?|suffix(?:es)?|synonyms?|antonyms?|homophones?|punctuation"
@@ -111,7 +112,9 @@ def is_harmless(text: str) -> bool:
 
     And nothing becomes so between blanks: its first word is no unit that a number could claim.
     """
-    if len(text) < 2 or not is_plain(text) or starts_with_unit(text):
+    if len(text) < 2 or starts_with_unit(text):
+        return False
+    if not all(c.isalpha() or c in _PUNCTUATION for c in text):
         return False
     if text.isascii() and text.isalpha():  # what the patterns say of a single word
         return text.lower() not in _VOCABULARY_WORDS
@@ -120,8 +123,8 @@ def is_harmless(text: str) -> bool:
 
 @lru_cache(maxsize=65536)
 def is_plain(text: str) -> bool:
-    """Letters, blanks and plain punctuation only, nothing that code or LaTeX are made of."""
-    return text.isalpha() or all(c.isalpha() or c in _PUNCTUATION for c in text)
+    """Letters, blanks and marks of which no pattern makes a pair: quotation marks are left out."""
+    return text.isalpha() or all(c.isalpha() or c in _UNPAIRED for c in text)
 
 
 def eligible_words(text: str, spans: Sequence[Span], min_len: int = 4) -> tuple[Span, ...]:
