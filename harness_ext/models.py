@@ -161,7 +161,8 @@ def _bow_answer(task: str, prompt: str, options: tuple[str, ...]) -> int:
     if not options:
         return int(pipeline.predict([prompt])[0])
     values: Sequence[float] = pipeline.decision_function([_pair(prompt, o) for o in options])
-    return max(range(len(options)), key=lambda k: values[k])
+    # Ties go by the text: the order in which options stand must not matter to a bag of words.
+    return max(range(len(options)), key=lambda k: (values[k], options[k]))
 
 
 def _pair(prompt: str, option: str) -> str:

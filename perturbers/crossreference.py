@@ -6,22 +6,25 @@ import re
 
 from oodrop.perturbers.item import Item
 
-_ORDINAL = r"(?:first|second|third|fourth|fifth|last|former|latter|preceding|following)"
-_LABEL = r"\(?(?:[A-J]|[IVX]+|[1-9])\)?"
+_ORDINAL = "(?:first|second|third|fourth|fifth|last|former|latter|preceding|following)"
+_OTHERS = "(?:above|below|following|preceding|others?|options|answers|choices|statements|listed)"
+# Labels are capitals, numerals or figures, small letters in brackets only: "only a part" speaks
+# of no option, "only A" does.
+_LABEL = r"(?:[A-J]|[IVX]+|[1-9]|\((?:[A-Ja-j]|[IVXivx]+|[1-9])\))"
 _IN_OPTIONS = re.compile(
-    r"\b(?:all|none|neither|both|any|either|each|some|two|three|one|more) of"
-    r" (?:the |these|those|them)"
-    r"|\b(?:all|none|any|both|neither)\s+(?:the\s+)?(?:above|below|these|those|answers|options|choices)"
-    r"|\b(?:above|below|others?)\b\s*\.?\s*$"
-    rf"|\b(?i:both|either|neither|only|not|options?|answers?|choices?|statements?)\s+{_LABEL}(?=\W|$)"
+    rf"(?i:\b(?:all|none|neither|both|any|either|some|two|three|one|more) of (?:the {_OTHERS}|these"
+    r"|those|them|above)\b)"
+    r"|(?i:\b(?:all|none|any|both|neither) (?:the )?(?:above|below|these|those|answers|options"
+    r"|choices)\b)"
+    r"|(?i:(?<!or )(?<!and )\b(?:above|below)\W*$)"
+    rf"|\b(?i:both|either|neither|only|not|options?|answers?|choices?|statements?) {_LABEL}(?=\W|$)"
     rf"|^\s*{_LABEL}\s*(?:,\s*{_LABEL}\s*)*(?:,?\s*(?:and|or|&)\s*){_LABEL}(?:\s+only)?\W*$"
-    rf"|\bthe {_ORDINAL}(?: \w+)? (?:option|answer|choice|statement|one|two)s?\b",
-    re.I,
+    rf"|^\s*{_LABEL} only\W*$"
+    rf"|(?i:\bthe {_ORDINAL}(?: \w+)? (?:option|answer|choice|statement|one|two)s?\b)"
 )
 _IN_QUESTION = re.compile(
-    rf"\b(?:options?|answers?|choices?)\s+{_LABEL}(?=\W|$)"
-    rf"|\bthe {_ORDINAL} (?:option|answer|choice|alternative)s?\b",
-    re.I,
+    rf"\b(?i:options?|answers?|choices?) {_LABEL}(?=\W|$)"
+    rf"|(?i:\bthe {_ORDINAL} (?:option|answer|choice|alternative)s?\b)"
 )
 _BARE = re.compile(r"\s*(?:both|neither|none|all|everything|nothing)\W*", re.I)
 

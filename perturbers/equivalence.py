@@ -85,7 +85,7 @@ def _number(text: str) -> Fraction | None:
     hundreds = 0
     if len(words) >= 2 and words[1] == "hundred" and 1 <= _WORD_VALUES.get(words[0], 0) <= 9:
         hundreds = 100 * _WORD_VALUES[words[0]]
-        words = words[3:] if words[2:3] == ["and"] else words[2:]
+        words = words[3:] if words[2:3] == ["and"] and words[3:] else words[2:]
         if not words:
             return Fraction(hundreds)
     values = [_WORD_VALUES.get(w) for w in words]

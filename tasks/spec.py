@@ -15,7 +15,7 @@ import yaml
 
 from oodrop import DataError
 from oodrop.perturbers.edits import Reorder, edits_from_dicts
-from oodrop.perturbers.item import TEMPLATE, Inversion, Item
+from oodrop.perturbers.item import FEWSHOT, TEMPLATE, Inversion, Item
 from oodrop.perturbers.variant import CANONICAL
 from oodrop.tasks.formats import formatted
 
@@ -132,11 +132,17 @@ class TaskSpec:
             paraphrases["question"] = {**paraphrases.get("question", {}), **own}
         return item.altered(
             settings=settings,
-            offers={TEMPLATE: self._template_names},
+            offers=self._offers(settings),
             paraphrases=paraphrases,
             inversions=self._inversions if item.labels else {},
             render=lambda item: self.prompt(self.to_doc(doc, item), item.template),
         )
+
+    def _offers(self, settings: Mapping[str, str]) -> Mapping[str, tuple[str, ...]]:
+        offers = {TEMPLATE: self._template_names}
+        if FEWSHOT in settings:  # of a logged document, whose run knew what there was
+            offers[FEWSHOT] = tuple(dict.fromkeys((CANONICAL, settings[FEWSHOT])))
+        return offers
 
     @cached_property
     def _template_names(self) -> tuple[str, ...]:

@@ -180,7 +180,8 @@ def _contractions() -> re.Pattern[str]:
     apart = r"(?<!\bas )(?<!\bthan )(?<!\bwhere )(?<!\bhow )(?<!\bwhat )"
     return re.compile(
         rf"\b(?:{forms['negative']})\b(?=[\s.,?!]|$)"
-        rf"|{apart}\b(?:{forms['positive']})\b(?= [a-z])|\b(?:{forms['perfect']})\b(?= been\b)",
+        rf"|{apart}\b(?:{forms['positive']})\b(?= [a-z])(?! not\b)"
+        rf"|\b(?:{forms['perfect']})\b(?= been\b)",
         re.I,
     )
 

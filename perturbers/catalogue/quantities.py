@@ -61,13 +61,10 @@ def number_word(item: Item, rng: random.Random, *, to: str) -> Proposal | NotApp
     for name, text in item.segments.items():
         spans = frozenset(item.spans(name))
         numbers = list((_DIGITS if to == "words" else _WORDS).finditer(text))
+        alone = all(n.span(1) in spans and _stands_alone(text, n.start()) for n in numbers)
         # In one text either all numbers are written this way or all the other.
-        if numbers and len(numbers) == len(_ANY_NUMBER[to].findall(text)):
-            edits += [
-                Replace(name, found.start(1), found[1], _rewritten(found[1], to))
-                for found in numbers
-                if found.span(1) in spans and _stands_alone(text, found.start())
-            ]
+        if alone and len(numbers) == len(_ANY_NUMBER[to].findall(text)):
+            edits += [Replace(name, n.start(1), n[1], _rewritten(n[1], to)) for n in numbers]
     return all_or_nothing(edits)
 
 

@@ -7,7 +7,6 @@ from collections.abc import Sequence
 from typing import Any
 
 _LINE = re.compile(r"\banswer\s*[:\-]\s*(.*)", re.I)
-_WORD = re.compile(r"\w+(?:[-'’]\w+)*")
 
 
 def parse_option(reply: str, choices: Sequence[str]) -> int | None:
@@ -15,8 +14,10 @@ def parse_option(reply: str, choices: Sequence[str]) -> int | None:
     lines = [found[1] for line in reply.split("\n") if (found := _LINE.search(line))]
     if not lines:
         return None
-    said = {word.lower() for word in _WORD.findall(lines[-1])}
-    named = [i for i, choice in enumerate(choices) if choice.lower() in said]
+    line, named = lines[-1], []
+    for i in sorted(range(len(choices)), key=lambda k: -len(choices[k])):  # the longer one first
+        line, count = re.subn(rf"(?<!\w){re.escape(choices[i])}(?!\w)", " ", line, flags=re.I)
+        named += [i] * bool(count)
     return named[0] if len(named) == 1 else None
 
 

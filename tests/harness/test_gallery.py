@@ -177,7 +177,8 @@ def test_the_command_replaces_the_page_and_leaves_no_other_file(
 ) -> None:
     file = tmp_path / "g.html"
     file.write_text("old")
-    arguments = ["perturb", "everyday", "-p", "lexical.filler", "--limit", "5", "--html", str(file)]
+    arguments = ["perturb", "everyday", "-p", "lexical.ocr_noise", "--limit", "5"]
+    arguments += ["--html", str(file)]
     assert run(arguments) == 0
     assert "wrote" in capsys.readouterr().out
     page = Page(file.read_text("utf-8"))

@@ -106,10 +106,10 @@ def test_outputs_are_counted_after_writing(tmp_path: Path) -> None:
     (folder / "results_1.json").write_text("{}")
     with pytest.raises(RunError, match="no samples file for t"):
         _verify(tmp_path, {"t": 2})
-    (folder / "samples_t_1.jsonl").write_text('{"a": 1}\n{"a"')
+    (folder / "samples_t_2026-11-22T01-02-03.000004.jsonl").write_text('{"a": 1}\n{"a"')
     with pytest.raises(RunError, match="holds 1 of 2 samples"):
         _verify(tmp_path, {"t": 2})
-    (folder / "samples_t_1.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
+    (folder / "samples_t_2026-11-22T01-02-03.000004.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
     _verify(tmp_path, {"t": 2})
 
 

@@ -51,7 +51,8 @@ def test_a_group_changes_places(name: str, group: str) -> None:
     assert edit.group == group
     assert result.item.units[group].members != ("fact_1", "fact_2", "fact_3")
     assert result.item.segments == item.segments
-    assert result.certificate.evidence == "checked"  # no program derives this item's gold
+    # No program derives this item's gold; at most people have read such items.
+    assert result.certificate.evidence in ("checked", "reviewed")
     derived = item.altered(rederive=lambda now: "yes")
     assert done(f"ordering.{name}", derived).certificate.evidence == "proved"
     assert "may change places" in reason_of(f"ordering.{name}", item.altered(units={}))

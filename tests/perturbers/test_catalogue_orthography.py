@@ -132,9 +132,6 @@ def test_expansion(before: str, after: str) -> None:
     assert text_of("lexical.expansion", before) == after
 
 
-@pytest.mark.xfail(
-    reason='the pronoun is contracted, which leaves a dated "they\'ll not"', strict=True
-)
 @pytest.mark.parametrize(
     ("before", "after"),
     [("They will not go.", "They won't go."), ("You would not go.", "You wouldn't go.")],
