@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-from typing import Any, Literal
+from typing import Any, Literal, NamedTuple
 
 from oodrop.perturbers.edits import Edit
 from oodrop.perturbers.registry import Evidence
@@ -11,8 +10,7 @@ from oodrop.perturbers.registry import Evidence
 Outcome = Literal["canonical", "changed", "unchanged", "not_applicable", "refused"]
 
 
-@dataclass(frozen=True, slots=True)
-class Certificate:
+class Certificate(NamedTuple):
     """Outcome of one perturber on one item.
 
     Attributes:

@@ -7,8 +7,7 @@ on each other's order.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from functools import cached_property
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, Self
 
 from oodrop import DataError
 from oodrop.perturbers.item import Item, Units
@@ -119,9 +118,11 @@ def apply_edits(item: Item, edits: Sequence[Edit]) -> Item:
     Raises:
         ValueError: when an edit does not fit the item (the message says why).
     """
-    for edit in edits:
-        if not isinstance(edit, Replace):
-            item = _set(item, edit)
+    edits = edits if isinstance(edits, Edits) else Edits(edits)
+    if edits.kinds != _REPLACE_ONLY:
+        for edit in edits:
+            if not isinstance(edit, Replace):
+                item = _set(item, edit)
     return _rewritten(item, edits, _applied)
 
 
@@ -131,6 +132,7 @@ def undo_edits(item: Item, edits: Sequence[Edit]) -> Item:
     Raises:
         ValueError: when an edit does not fit the item.
     """
+    edits = edits if isinstance(edits, Edits) else Edits(edits)
     for edit in reversed(edits):  # moves and settings build on each other
         if not isinstance(edit, Replace):
             item = _set(item, _inverse(edit))
@@ -138,18 +140,23 @@ def undo_edits(item: Item, edits: Sequence[Edit]) -> Item:
 
 
 class Edits(tuple[Edit, ...]):
-    """Edits in the order in which a perturber gave them; what guards ask of them is found once."""
+    """Edits in the order in which a perturber gave them, and what is asked of them again.
 
-    @cached_property
-    def kinds(self) -> frozenset[type]:
-        """The kinds of edit among them."""
-        return frozenset(map(type, self))
+    Attributes:
+        kinds: the kinds of edit among them.
+        by_segment: the replacements of each segment, in text order.
+    """
 
-    @cached_property
-    def by_segment(self) -> Mapping[str, Sequence[Replace]]:
-        """The replacements of each segment, in text order."""
+    kinds: set[type]
+    by_segment: dict[str, list[Replace]]
+
+    def __new__(cls, edits: Iterable[Edit] = ()) -> Self:
+        """Sort the replacements by segment and place."""
+        made = super().__new__(cls, edits)
         groups: dict[str, list[Replace]] = {}
-        for edit in self:
+        kinds: set[type] = set()
+        for edit in made:
+            kinds.add(type(edit))
             if isinstance(edit, Replace):
                 if edit[0] in groups:
                     groups[edit[0]].append(edit)
@@ -158,7 +165,11 @@ class Edits(tuple[Edit, ...]):
         for group in groups.values():
             if len(group) > 1:
                 group.sort(key=_place)
-        return groups
+        made.kinds, made.by_segment = kinds, groups
+        return made
+
+
+_REPLACE_ONLY = {Replace}
 
 
 def _place(edit: Replace) -> tuple[int, bool]:
@@ -169,12 +180,11 @@ def _place(edit: Replace) -> tuple[int, bool]:
 _Rewrite = Callable[[str, str, Sequence[Replace]], str]
 
 
-def _rewritten(item: Item, edits: Sequence[Edit], rewrite: _Rewrite) -> Item:
-    groups = (edits if isinstance(edits, Edits) else Edits(edits)).by_segment
-    if not groups:
+def _rewritten(item: Item, edits: Edits, rewrite: _Rewrite) -> Item:
+    if not edits.by_segment:
         return item
     segments = dict(item.segments)
-    for name, group in groups.items():
+    for name, group in edits.by_segment.items():
         if name not in segments:
             raise ValueError(f"no segment {name!r}; there are {', '.join(segments)}")
         segments[name] = rewrite(name, segments[name], group)

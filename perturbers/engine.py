@@ -5,8 +5,7 @@ from __future__ import annotations
 import random
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 
@@ -39,10 +38,10 @@ from oodrop.perturbers.variant import CANONICAL, Variant
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
 _EDITS = (Replace, Reorder, Use, Relabel, Regold)
+_ANSWER = (CHOICES, "gold")
 
 
-@dataclass(frozen=True, slots=True)
-class Perturbed:
+class Perturbed(NamedTuple):
     """The item to send (the canonical one unless the outcome is ``changed``) and its proof."""
 
     item: Item
@@ -156,23 +155,22 @@ def _checked_edits(plugin: Perturber, item: Item, edits: Sequence[Edit]) -> Edit
         raise RunError(
             f"{_what(plugin, item)} must return a list of edits or NotApplicable, got {edits!r:.80}"
         )
-    empty = False
-    for edit in edits:
-        if isinstance(edit, Replace):
-            segment, _, before, after = edit
-            if segment in (CHOICES, "gold"):
+    made = Edits(edits)
+    for group in made.by_segment.values():
+        for segment, _, before, after in group:
+            if segment in _ANSWER:
                 raise RunError(f"{_what(plugin, item)} must not edit the gold or the options' text")
+            if before == after:
+                kept = (e for e in edits if not (isinstance(e, Replace) and e.before == e.after))
+                return _checked_edits(plugin, item, list(kept))
             if isinstance(after, str) and not after.isascii() and _SURROGATE.search(after):
                 raise RunError(
                     f"{_what(plugin, item)} returned text with a lone surrogate, "
                     "which no file can hold"
                 )
-            empty |= before == after
-        elif isinstance(edit, Regold) and plugin.family != "control":
-            raise RunError(f"{_what(plugin, item)} must not change the gold: only controls may")
-    if empty:
-        return Edits(e for e in edits if not (isinstance(e, Replace) and e.before == e.after))
-    return Edits(edits)
+    if Regold in made.kinds and plugin.family != "control":
+        raise RunError(f"{_what(plugin, item)} must not change the gold: only controls may")
+    return made
 
 
 def _what(plugin: Perturber, item: Item) -> str:
@@ -207,6 +205,8 @@ def _certify(
 
 def _evidence(plugin: Perturber, guards: tuple[str, ...], edits: Edits, reviewed: bool) -> Evidence:
     evidence = plugin.evidence
+    if Reorder not in edits.kinds:
+        return "reviewed" if reviewed and evidence == "checked" else evidence
     # Moving units is proved only where a program derived the label again; a task that merely
     # declares its units independent has had that checked by a person.
     moves = any(isinstance(e, Reorder) and e.group != CHOICES for e in edits)

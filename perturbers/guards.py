@@ -89,22 +89,22 @@ def _plainly_harmless(item: Item, name: str, old: str, new: str, group: Sequence
     """
     if '"' in old or "“" in old or " '" in old:  # what a quotation is depends on its length
         return False
-    spans, shift, last = item.spans(name), 0, -1
+    spans, literals, shift, last = item.spans(name), item.protected, 0, -1
     for _, start, quoted, after in group:
         end = start + len(quoted)
-        k = bisect_left(spans, (end,)) - 1
         if start <= last:
             return False
+        k = bisect_left(spans, (end,)) - 1
         if k >= 0 and spans[k][1] > start:
             if not _is_other_case(old, spans[k], start, end, quoted, after):
                 return False
         elif quoted == " " and not after.strip(" \t"):
             if len(after) < 2 and after != "\t":
                 return False
-        elif not _words_for_words(old, start, end, quoted, after):
+        elif not (_stand_apart(old, start, end) and _words_for_words(quoted, after)):
             return False
-        if item.protected:
-            if _brings_literal(item.protected, new, start + shift, len(after)):
+        if literals:
+            if _brings_literal(literals, new, start + shift, len(after)):
                 return False
             shift += len(after) - len(quoted)
         last = end
@@ -123,15 +123,21 @@ def _is_other_case(
     )
 
 
-def _words_for_words(old: str, start: int, end: int, quoted: str, after: str) -> bool:
+def _stand_apart(old: str, start: int, end: int) -> bool:
     if start and old[start - 1] not in _SAFE_BEFORE:
         return False
     follower = old[end : end + 2]
-    apart = follower[:1] in _MARKS and not follower[1:].strip(" \t")
-    if follower and follower[0] not in _SAFE_AFTER and not apart:
-        return False
+    return (
+        not follower
+        or follower[0] in _SAFE_AFTER
+        or (follower[0] in _MARKS and not follower[1:].strip(" \t"))
+    )
+
+
+def _words_for_words(quoted: str, after: str) -> bool:
     if is_harmless(after):
-        return is_plain(quoted) and is_plain(after)
+        plain = quoted.isalpha() or is_plain(quoted)
+        return plain and (after.isalpha() or is_plain(after))
     return disguises(quoted, after) or (quoted.isascii() and quoted.lower() == after.lower())
 
 

@@ -7,7 +7,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from itertools import chain
-from typing import Any
+from typing import Any, NamedTuple
 
 from oodrop.perturbers.spans import Span, asks_about_words, eligible_words, protected_spans
 
@@ -42,8 +42,7 @@ class Inversion:
     labels: tuple[str, ...]
 
 
-@dataclass(frozen=True, slots=True)
-class Word:
+class Word(NamedTuple):
     """An eligible word: ``text`` stands at ``start`` of the segment; ``lower`` in small letters."""
 
     segment: str
@@ -141,13 +140,12 @@ class Item:
         """Whether a prompt of the other has the same text, order, gold and settings."""
         return (
             self.segments == other.segments
-            and self.units == other.units
+            and (self.units is other.units or self.units == other.units)
             and (self.choices, self.labels, self.gold) == (other.choices, other.labels, other.gold)
-            and self.settings == other.settings
+            and (self.settings is other.settings or self.settings == other.settings)
         )
 
-    @cached_property
-    def _sha256(self) -> str:
+    def _hashed(self) -> str:
         parts = [*chain.from_iterable(sorted(self.segments.items())), "units"]
         for name, units in sorted(self.units.items()):
             parts += [name, *units.members]
@@ -162,7 +160,10 @@ class Item:
         SHA-256 over the parts, each led by its length in characters and a colon: names and texts
         of the segments, units and members, choices, labels, gold, settings, sorted by name.
         """
-        return self._sha256
+        found: str | None = self.__dict__.get("_sha256")
+        if found is None:
+            found = self.__dict__["_sha256"] = self._hashed()
+        return found
 
     def spans(self, segment: str) -> tuple[Span, ...]:
         """Protected spans of a segment, found once for the item."""

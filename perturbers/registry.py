@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.metadata import entry_points
 from pathlib import Path
-from typing import Literal, get_args
+from typing import Literal, NamedTuple, get_args
 
 from oodrop import DataError, OodropError, RunError, UnknownNameError
 from oodrop.perturbers.edits import Edit
@@ -36,8 +36,7 @@ class NotApplicable:
     reason: str
 
 
-@dataclass(frozen=True, slots=True)
-class Proposal:
+class Proposal(NamedTuple):
     """Edits with the number of words or units that could have been edited, for the record."""
 
     edits: Sequence[Edit]

@@ -37,22 +37,30 @@ _LATEX = (
 _VOCABULARY = "|".join(
     words.replace(" ", "|") for words in (_NEGATIONS, _COMPARATORS, _NUMBER_WORDS, _DATE_WORDS)
 )
-_PATTERNS = (
-    r"```.*?```|`[^`\n]+`",  # code
-    _LATEX,
-    r"https?://\S+|www\.\S+|(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.]+",
-    # A word in quotation marks is spoken about, not used.
-    r"\"[^\"\n]{1,40}\"|“[^”\n]{1,40}”|(?<!\w)'[^'\n]{1,30}'(?!\w)",
-    r"\{\{(?:(?!\{\{).)*?\}\}",
-    rf"(?<!\w)[-+]?(?:\d[\d.,:/\-\u2013]*\d|\d)(?:(?:st|nd|rd|th)\b|\s?{_UNIT})?",
-    r"\b\w*\d\w*",
-    r"^[^\S\n]*\(?[A-Da-d][.):](?=\s)|\([A-Da-d]\)",  # option labels
-    r"\b\w+n['’]t\b",
-    rf"\b(?:{_VOCABULARY})\b",
-)
-_PROTECTED = re.compile("|".join(f"(?:{p})" for p in _PATTERNS), re.I | re.M | re.S)
-_UNIT_WORD = re.compile(_UNIT, re.I)
 _VOCABULARY_WORDS = frozenset(_VOCABULARY.split("|"))
+# A pattern is looked for only where a text holds one of the signs that it needs.
+_BY_SIGN: tuple[tuple[tuple[str, ...], re.Pattern[str]], ...] = tuple(
+    (signs, re.compile(pattern, re.I | re.M | re.S))
+    for signs, pattern in (
+        (("`",), r"```.*?```|`[^`\n]+`"),  # code
+        (("$", "\\"), _LATEX),
+        (("://", "www.", "WWW."), r"https?://\S+|www\.\S+"),
+        (("@",), r"(?<![\w.+-])[\w.+-]+@[\w-]+\.[\w.]+"),
+        # A word in quotation marks is spoken about, not used.
+        (('"', "“"), r"\"[^\"\n]{1,40}\"|“[^”\n]{1,40}”"),
+        (("'",), r"(?<!\w)'[^'\n]{1,30}'(?!\w)"),
+        (("{{",), r"\{\{(?:(?!\{\{).)*?\}\}"),
+        (("(",), r"\([A-Da-d]\)"),  # option labels
+        ((".", ")", ":"), r"^[^\S\n]*\(?[A-Da-d][.):](?=\s)"),
+        (("n't", "n’t", "N'T", "N’T"), r"\b\w+n['’]t\b"),
+    )
+)
+_NUMBER = re.compile(
+    rf"(?<!\w)[-+]?(?:\d[\d.,:/\-\u2013]*\d|\d)(?:(?:st|nd|rd|th)\b|\s?{_UNIT})?", re.I
+)
+_DIGIT = re.compile(r"\d")
+_TOKEN = re.compile(r"\w+")
+_UNIT_WORD = re.compile(_UNIT, re.I)
 _UNPAIRED = frozenset(" .,;!?-")
 _PUNCTUATION = _UNPAIRED | frozenset("'’“”\"")
 _ABOUT_WORDS = re.compile(
@@ -73,7 +81,12 @@ def protected_spans(text: str, literals: tuple[str, ...] = ()) -> tuple[Span, ..
     Numbers with their units, times, dates, negations, comparators, quantifiers, code, LaTeX, URLs,
     option labels, and every occurrence of the given literals on its own, in no longer word.
     """
-    found = [m.span() for m in _PROTECTED.finditer(text) if m.end() > m.start()]
+    found = [m.span() for m in _TOKEN.finditer(text) if _is_protected(m[0])]
+    for signs, pattern in _BY_SIGN:
+        if any(sign in text for sign in signs):
+            found += [m.span() for m in pattern.finditer(text)]
+    if _DIGIT.search(text):
+        found += [m.span() for m in _NUMBER.finditer(text)]
     for literal in literals:
         start = text.find(literal) if literal else -1
         while start >= 0:
@@ -81,6 +94,13 @@ def protected_spans(text: str, literals: tuple[str, ...] = ()) -> tuple[Span, ..
                 found.append((start, start + len(literal)))
             start = text.find(literal, start + 1)
     return _merge(found)
+
+
+def _is_protected(token: str) -> bool:
+    """Words of the vocabulary, and whatever has a figure in it."""
+    if token.isalpha():
+        return token.lower() in _VOCABULARY_WORDS
+    return _DIGIT.search(token) is not None
 
 
 def stands_alone(text: str, start: int, end: int) -> bool:

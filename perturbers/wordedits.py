@@ -49,14 +49,15 @@ def edit_words(
         words = [word for word in words if is_common(item, word)]
 
     def replacement(word: Word) -> Replace | None:
-        after = edit(word.text, rng)
-        if after is None or after == word.text:
+        segment, start, text, _ = word
+        after = edit(text, rng)
+        if after is None or after == text:
             return None
-        if not is_harmless(after) and not disguises(word.text, after):
+        if not is_harmless(after) and not disguises(text, after):
             return None
         if not makes_words and is_word(after):
             return None
-        return Replace(word.segment, word.start, word.text, after)
+        return Replace(segment, start, text, after)
 
     return edit_share(words, rng, severity, replacement)
 
