@@ -37,7 +37,7 @@ lint: $(VENV)/.dev ## Style, types and import contracts.
 	@$(BIN)/lint-imports --no-cache
 
 test: lint ## Lint, types, import contracts and the tests that take minutes at most.
-	@$(BIN)/pytest -q -m 'not slow'
+	@$(BIN)/pytest -q -n 2 -m 'not slow'
 
 test-all: lint ## The slow tests too.
 	@$(BIN)/pytest -q

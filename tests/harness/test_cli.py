@@ -49,7 +49,7 @@ def test_list(kind: str, expected: str, capsys: pytest.CaptureFixture[str]) -> N
 def test_perturb_shows_the_change_and_the_counts(capsys: pytest.CaptureFixture[str]) -> None:
     assert run(["perturb", "everyday", "-p", "ordering.fact_order", "-n", "1"]) == 0
     shown = capsys.readouterr().out
-    assert "evidence checked" in shown
+    assert "evidence reviewed" in shown
     assert "241 changed" in shown
 
 

@@ -84,7 +84,7 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
         def progress(self, there: int, needed: int) -> None: ...
 
     folder = tmp_path_factory.mktemp("real")
-    smoke = get_suite("smoke-0.1").variants
+    smoke = get_suite("smoke-1.0").variants
     suite = Suite("tiny", "", tuple(v for v in smoke if v.perturber in IN_THE_REAL_RUN))
     checkpoints = tuple(
         CheckpointSpec(name=name, model=f"oodrop-{name}", items=8) for name in ("oracle", "bow")
