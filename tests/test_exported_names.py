@@ -14,8 +14,8 @@ PUBLIC = {
     "oodrop.perturbers": {
         "Bound", "Certificate", "Edit", "Inversion", "Item", "NotApplicable", "Outcome",
         "Perturbed", "Perturber", "Proposal", "Regold", "Relabel", "Reorder", "Replace", "Suite",
-        "Units", "Use", "Variant", "all_perturbers", "all_suites", "apply_edits", "get_perturber", "get_suite", "load_plugin", "perturb",
-        "perturber", "undo_edits",
+        "Units", "Use", "Variant", "all_perturbers", "all_suites", "apply_edits",
+        "get_perturber", "get_suite", "load_plugin", "perturb", "perturber", "undo_edits",
     },
     "oodrop.tasks": {"TASKS", "TaskSpec", "get_task", "tasks_dir"},
 }  # fmt: skip
