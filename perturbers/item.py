@@ -110,6 +110,11 @@ class Item:
         return self.choices[self.gold] if isinstance(self.gold, int) else self.gold
 
     @property
+    def names(self) -> frozenset[str]:
+        """Every name that may be exchanged, of whatever kind."""
+        return frozenset(name for kind in self.entities.values() for name in kind)
+
+    @property
     def answers(self) -> tuple[str, ...]:
         """What a model says for each option."""
         return self.labels or self.choices

@@ -9,8 +9,8 @@ from typing import NoReturn
 from oodrop import RunError
 from oodrop.perturbers.edits import Edits, Regold, Relabel, edits_from_dicts, undo_edits
 from oodrop.perturbers.engine import Bound, Perturbed, _global_states
-from oodrop.perturbers.guards import _bank, _names, _text_kept
 from oodrop.perturbers.item import Item
+from oodrop.perturbers.protection import reworded_texts, text_problem
 from oodrop.perturbers.variant import Variant
 
 OUTCOMES = ("changed", "unchanged", "not_applicable", "refused")
@@ -118,8 +118,8 @@ def _text_problem(item: Item, done: Perturbed) -> str:
         return ""
     for name, group in edits.by_segment.items():
         old, new = item.segments[name], done.item.segments[name]
-        if new not in _bank(item, name):
-            problem = _text_kept(item, name, old, new, group, _names(item))
+        if new not in reworded_texts(item, name):
+            problem = text_problem(item, name, old, new, group, item.names)
             if problem:
                 return problem
     return ""

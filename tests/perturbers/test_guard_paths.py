@@ -9,7 +9,7 @@ import pytest
 
 from oodrop.perturbers import Item, Replace
 from oodrop.perturbers.edits import Edits, apply_edits
-from oodrop.perturbers.guards import _plainly_harmless, _text_kept
+from oodrop.perturbers.protection import is_plainly_harmless, text_problem
 
 CASES = 12_000
 PIECES = (
@@ -55,8 +55,8 @@ def test_the_short_cut_never_says_more(seed: int) -> None:
         item, edits = case
         old, (group,) = item.segments["question"], edits.by_segment.values()
         new = apply_edits(item, edits).segments["question"]
-        quick = _plainly_harmless(item, "question", old, new, group)
-        problem = _text_kept(item, "question", old, new, group, frozenset())
+        quick = is_plainly_harmless(item, "question", old, new, group)
+        problem = text_problem(item, "question", old, new, group, frozenset())
         assert not (quick and problem), (problem, old, new, item.protected, list(edits))
         harmless, problems = harmless + quick, problems + bool(problem)
     assert harmless > CASES / 50  # both answers were asked for

@@ -32,7 +32,7 @@ BY_NAME = {guard.name: guard for guard in GUARDS}
 OBVIOUS = re.compile(
     r"(?:all|none|both|neither) of (?:the above|these)\W*|(?:I+|\(?[A-D]\)?) and .{1,4}", re.I
 )
-MMLU_PRO = Path("/work/shared/data/mmlu_pro/test.jsonl.gz")
+MMLU_PRO = Path(__file__).resolve().parents[3] / "shared/data/mmlu_pro/test.jsonl.gz"
 
 
 def shown(item: Item) -> str:
