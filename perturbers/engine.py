@@ -69,6 +69,7 @@ class Bound:
         self.variant = variant
         self.plugin = None if variant.perturber == CANONICAL else get_perturber(variant.perturber)
         self._options = check_options(self.plugin, variant) if self.plugin else {}
+        self._call = _guarded_call if self.plugin and self.plugin.is_foreign else _call
         self._reviewed = self.plugin is not None and is_reviewed(variant, self.plugin.version)
 
     def __call__(self, item: Item) -> Perturbed:
@@ -80,8 +81,7 @@ class Bound:
             reason = f"language {item.language!r} is not known to it"
             return _kept(item, "not_applicable", reason)
         rng = item_generator(self.variant.seed, plugin.name, plugin.version, item.item_id)
-        call = _guarded_call if plugin.is_foreign else _call
-        answer = call(plugin, item, rng, self._options)
+        answer = self._call(plugin, item, rng, self._options)
         if isinstance(answer, NotApplicable):
             return _kept(item, "not_applicable", answer.reason)
         eligible = answer.eligible if isinstance(answer, Proposal) else None

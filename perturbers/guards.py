@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import cache
 
 from oodrop.perturbers.crossreference import options_refer_to_each_other
 from oodrop.perturbers.edits import (
@@ -195,13 +196,18 @@ GUARDS: tuple[Guard, ...] = (
 )
 
 
+@cache
+def _for_kinds(kinds: frozenset[type]) -> tuple[Guard, ...]:
+    return tuple(guard for guard in GUARDS if not kinds.isdisjoint(guard.kinds))
+
+
 def run_guards(
     before: Item, after: Item, edits: Edits
 ) -> tuple[tuple[str, ...], tuple[str, str] | None]:
     """Names of the guards that ran, and the first failure (name, sentence) if there is one."""
     ran: list[str] = []
-    for guard in GUARDS:
-        if not edits.kinds.isdisjoint(guard.kinds) and guard.concerns(before, edits):
+    for guard in _for_kinds(frozenset(edits.kinds)):
+        if guard.concerns(before, edits):
             problem = guard.check(before, after, edits)
             if problem:
                 return tuple(ran), (guard.name, problem)

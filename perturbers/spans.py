@@ -134,10 +134,10 @@ def is_harmless(text: str) -> bool:
     """
     if len(text) < 2 or starts_with_unit(text):
         return False
-    if not all(c.isalpha() or c in _PUNCTUATION for c in text):
-        return False
     if text.isascii() and text.isalpha():  # what the patterns say of a single word
         return text.lower() not in _VOCABULARY_WORDS
+    if not all(c.isalpha() or c in _PUNCTUATION for c in text):
+        return False
     return not protected_spans(text + " ")  # a blank behind it may make it a label
 
 
