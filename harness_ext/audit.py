@@ -216,17 +216,20 @@ class Verdict:
         parameters: the setting as ``name=value``, ``*`` for several mixed.
         severity: the rated severity, "" where it has none.
         pairs: rated pairs.
+        items: different items among them; two views of one question are one item.
         lost: pairs whose answer did not stay the right one, as two of the raters saw it; pairs on
             which the first two disagree are decided by the third.
         unreadable: pairs that both raters could not read.
         agreement: share of the pairs on which the two agree about the answer.
-        lower: two-sided 95% Clopper-Pearson lower limit of the share of kept answers.
+        lower: two-sided 95% Clopper-Pearson lower limit of the share of items whose answers were
+            all kept; it takes items for independent, also those of one procedure.
     """
 
     perturber: str
     parameters: str
     severity: str
     pairs: int
+    items: int
     lost: int
     unreadable: int
     agreement: float
@@ -265,16 +268,19 @@ def verdicts(rows: Iterable[Mapping[str, str]]) -> list[Verdict]:
 
 def _verdict(name: str, rows: Sequence[Mapping[str, str]]) -> Verdict:
     lost = sum(was_lost(row) for row in rows)
+    items = {row["item_id"] for row in rows}
+    spoilt = {row["item_id"] for row in rows if was_lost(row)}
     settings, severities = ({row[key] for row in rows} for key in ("parameters", "severity"))
     return Verdict(
         name,
         settings.pop() if len(settings) == 1 else "*",
         min(severities),
         len(rows),
+        len(items),
         lost,
         sum(row["readable_1"] == row["readable_2"] == "n" for row in rows),
         sum(row["kept_1"] == row["kept_2"] for row in rows) / len(rows),
-        lower_bound(len(rows) - lost, len(rows)),
+        lower_bound(len(items) - len(spoilt), len(items)),
     )
 
 

@@ -23,10 +23,11 @@ class AuditBound:
         parameters: the rated values as ``name=value;…``, or ``*`` where several were mixed.
         severity: the rated severity, None where it has none.
         pairs: rated pairs.
+        items: different items among them.
         lost: pairs whose answer did not stay the right one.
         unreadable: pairs that neither rater could read.
         agreement: share of the pairs on which both raters say the same.
-        lower: two-sided 95% Clopper-Pearson lower limit of the share of kept answers.
+        lower: two-sided 95% Clopper-Pearson lower limit of the share of kept items.
     """
 
     perturber: str
@@ -34,6 +35,7 @@ class AuditBound:
     parameters: str
     severity: int | None
     pairs: int
+    items: int
     lost: int
     unreadable: int
     agreement: float
@@ -51,6 +53,7 @@ def audit_bounds() -> tuple[AuditBound, ...]:
                 row["parameters"],
                 int(row["severity"]) if row["severity"] else None,
                 int(row["pairs"]),
+                int(row["items"]),
                 int(row["lost"]),
                 int(row["unreadable"]),
                 float(row["agreement"]),

@@ -48,7 +48,7 @@ def or_skip(check: Callable[[], Any]) -> Any:
     except RunError:
         raise
     except OodropError as error:
-        pytest.skip(str(error))
+        pytest.skip(str(error))  # a model bank or NLTK data that no package here ships
 
 
 @per_perturber

@@ -290,6 +290,7 @@ def test_questions_that_speak_of_places(question: str, tied: bool) -> None:
 @pytest.fixture(scope="module")
 def mmlu_pro() -> Iterator[list[Mapping[str, Any]]]:
     if not MMLU_PRO.exists():
+        # Measured on foreign data that the project must not copy.
         pytest.skip(f"the shared data set {MMLU_PRO} is not on this machine")
     with gzip.open(MMLU_PRO, "rt", encoding="utf-8") as lines:
         yield [json.loads(line) for line in lines]

@@ -86,7 +86,7 @@ def test_plain_lm_eval_folder_is_named_after_its_model(tmp_path: Path, read: Rea
     ("args", "name"),
     [
         ({"pretrained": "org/alpha", "dtype": "float32"}, "alpha"),
-        ("pretrained=/home/me/my models/alpha", "alpha"),
+        ("pretrained=checkpoints/my models/alpha", "alpha"),
         (r"pretrained=C:\Users\me\models\alpha", "alpha"),
         ("model=gpt-x,base_url=http://localhost/v1", "gpt-x"),
         ("", "hf"),
