@@ -130,7 +130,7 @@ def _drafts(procedure: Procedure, rng: random.Random) -> list[Draft]:
             "prerequisite_omission",
         )
     )
-    drafts.append(broken("hierarchy_violation", ("wrong_actor", "same_person")))
+    drafts.append(broken("hierarchy_violation", ("wrong_actor", "same_person", "other_person")))
     drafts.append(broken("adversarial_surface_compliant", generate.SUBTLE))
     drafts += [replace(fresh(), type="adversarial_surface_noncompliant") for _ in range(2)]
     drafts += _exceptions(procedure, fresh, rng)

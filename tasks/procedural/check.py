@@ -18,6 +18,7 @@ Kind = Literal[
     "order",
     "wrong_actor",
     "same_person",
+    "other_person",
     "limit",
     "timing",
     "missing_record",
@@ -98,4 +99,7 @@ def _broken_rules(
     other = done.get(step.not_same_person_as or "")
     if other is not None and other.person == event.person:
         broken.append("same_person")
+    first = done.get(step.same_person_as or "")
+    if first is not None and first.person != event.person:
+        broken.append("other_person")
     return broken

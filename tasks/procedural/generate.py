@@ -23,7 +23,14 @@ from oodrop.tasks.procedural.trace import Event, Trace
 T = TypeVar("T")
 _TRIES = 200
 OVERT: tuple[Kind, ...] = ("missing_step", "limit", "timing", "missing_record")
-SUBTLE: tuple[Kind, ...] = ("limit", "timing", "missing_record", "same_person", "order")
+SUBTLE: tuple[Kind, ...] = (
+    "limit",
+    "timing",
+    "missing_record",
+    "same_person",
+    "other_person",
+    "order",
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -113,6 +120,9 @@ def _perform(
             return None
         role = choose(rng, step.roles)
         person = cast.people[role][0 if rng.random() < 0.7 else 1]
+        same = events.get(step.same_person_as or "")
+        if same is not None:
+            role, person = same.role, same.person
         other = events.get(step.not_same_person_as or "")
         if other is not None and other.person == person:
             person = next(p for p in cast.people[role] if p != other.person)
@@ -154,9 +164,9 @@ def _draw_time(step: Step, events: dict[str, Event], rng: random.Random) -> int 
 
 
 def _value(limit: Limit, holds: bool, rng: random.Random) -> Decimal:
-    """A measured value on the limit's own grid, at most four steps away from the bound."""
+    """A measured value on the limit's own grid, at most four steps away from a bound."""
     for _ in range(_TRIES):
-        value = limit.value + (below(rng, 9) - 4) * limit.delta
+        value = choose(rng, limit.bounds) + (below(rng, 9) - 4) * limit.delta
         if limit.holds(value) == holds:
             return value
     raise RuntimeError("a limit's grid always holds values on both sides")
@@ -213,6 +223,17 @@ def _break_person(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) ->
             yield _with(trace, event, replace(event, person=other.person, role=other.role))
 
 
+def _break_continuity(
+    p: Procedure, cast: Cast, trace: Trace, rng: random.Random
+) -> Iterator[Trace]:
+    for event in trace.events:
+        step = p.step(event.step)
+        if step.same_person_as:
+            for role in step.roles:
+                for person in cast.people[role]:
+                    yield _with(trace, event, replace(event, person=person, role=role))
+
+
 def _break_limit(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) -> Iterator[Trace]:
     for event in trace.events:
         for k, limit in enumerate(p.step(event.step).limits):
@@ -265,6 +286,7 @@ _BREAKERS: dict[Kind, Breaker] = {
     "order": _break_order,
     "wrong_actor": _break_actor,
     "same_person": _break_person,
+    "other_person": _break_continuity,
     "limit": _break_limit,
     "timing": _break_timing,
     "missing_record": _break_record,

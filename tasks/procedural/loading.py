@@ -13,6 +13,7 @@ from oodrop.tasks.procedural.fields import Loader, Map, Reader
 from oodrop.tasks.procedural.schema import (
     COHORTS,
     OPERATORS,
+    RANGE,
     Fact,
     Limit,
     OnlyIf,
@@ -21,6 +22,7 @@ from oodrop.tasks.procedural.schema import (
     Step,
     Window,
     ancestors,
+    certain_ancestors,
 )
 
 
@@ -105,6 +107,7 @@ def _step(path: Path, data: object) -> Step:
         window=_window(path, r.take("window", None), name),
         records=r.phrases("records"),
         not_same_person_as=r.name("not_same_person_as"),
+        same_person_as=r.name("same_person_as"),
         outcomes=tuple(_outcomes(path, r.take("outcomes", None), name)),
         only_if=_only_if(path, r.take("only_if", None), name),
         gap=cast(int, r.minutes("gap", "30 min")),
@@ -115,15 +118,19 @@ def _step(path: Path, data: object) -> Step:
 
 def _limit(path: Path, data: object, name: str) -> Limit:
     r = Reader(path, data, f"step {name}, limit")
+    op = r.text("op")
+    if op not in OPERATORS:
+        raise r.fail("op", f"'op' must be one of {', '.join(OPERATORS)}, got {op!r}")
     limit = Limit(
         attribute=r.phrase("attribute"),
-        op=r.text("op"),
-        value=r.decimal("value"),
+        op=op,
+        value=r.decimal("low" if op == RANGE else "value"),
         unit=r.text("unit", digits=True),
         delta=r.decimal("delta"),
+        high=r.decimal("high") if op == RANGE else None,
     )
-    if limit.op not in OPERATORS:
-        raise r.fail("op", f"'op' must be one of {', '.join(OPERATORS)}, got {limit.op!r}")
+    if limit.high is not None and limit.high < limit.value + 4 * limit.delta:
+        raise r.fail("high", "'high' must be above 'low' by at least four times 'delta'")
     if limit.delta <= 0 or limit.value - 4 * limit.delta < 0:
         raise r.fail("delta", "'delta' must be positive and 'value' at least four times 'delta'")
     r.done()
@@ -206,6 +213,7 @@ def _check_step(r: Reader, p: Procedure, step: Step, earlier: set[str]) -> None:
     for key, other in (
         ("window", step.window.after if step.window else None),
         ("not_same_person_as", step.not_same_person_as),
+        ("same_person_as", step.same_person_as),
         ("only_if", step.only_if.step if step.only_if else None),
     ):
         if other is not None and other not in before:
@@ -219,5 +227,15 @@ def _check_step(r: Reader, p: Procedure, step: Step, earlier: set[str]) -> None:
             raise r.fail(
                 "only_if", f"the outcome must be one of {known}, got {step.only_if.outcome!r}"
             )
+    for skipped in sorted(before - certain_ancestors(p, step.id)):
+        raise r.fail(
+            "requires",
+            f"{skipped!r} comes before this step only through one that may be not due: "
+            "name it in 'requires' too",
+        )
+    if step.same_person_as and not {*p.step(step.same_person_as).roles} <= {*step.roles}:
+        raise r.fail("same_person_as", "every role of that step must be a role of this one")
+    if step.same_person_as and step.same_person_as == step.not_same_person_as:
+        raise r.fail("same_person_as", "the same person cannot be both demanded and forbidden")
     if step.when and step.unless:
         raise r.fail("unless", "a step has 'when' or 'unless', not both")

@@ -33,15 +33,15 @@ def clause(procedure: Procedure, step: Step) -> str:
     if step.requires:
         names = _join([f"the {procedure.step(r).name}" for r in step.requires], "and")
         parts.append(f"It comes after {names}.")
-    for limit in step.limits:
-        parts.append(
-            f"The {limit.attribute} must be {_BOUND[limit.op]} {_quantity(limit.value, limit)}."
-        )
+    parts += [f"The {limit.attribute} must be {_bound(limit)}." for limit in step.limits]
     if step.window:
         parts.append(_window(procedure, step))
     if step.not_same_person_as:
         other = procedure.step(step.not_same_person_as).name
         parts.append(f"It must not be done by the person who did the {other}.")
+    if step.same_person_as:
+        first = procedure.step(step.same_person_as).name
+        parts.append(f"It must be done by the person who did the {first}.")
     if step.records:
         names = _join([f"the {r}" for r in step.records], "and")
         parts.append(f"It is entered in {names}.")
@@ -108,6 +108,12 @@ def _window(procedure: Procedure, step: Step) -> str:
     if window.max is not None:
         bounds.append(f"no later than {duration(window.max)}")
     return f"It happens {_join(bounds, 'and')} after the {procedure.step(window.after).name}."
+
+
+def _bound(limit: Limit) -> str:
+    if limit.high is not None:
+        return f"at least {_quantity(limit.value, limit)} and at most {_quantity(limit.high, limit)}"
+    return f"{_BOUND[limit.op]} {_quantity(limit.value, limit)}"
 
 
 def _quantity(value: Decimal, limit: Limit) -> str:

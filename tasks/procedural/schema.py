@@ -12,26 +12,31 @@ from dataclasses import dataclass
 from decimal import Decimal
 
 COHORTS = (
-    "lab_chemical",
+    "lab_workplace",
     "lab_radiation",
     "fda_manufacturing",
     "fda_research",
     "cms_facility",
-    "cms_laboratory",
+    "cms_laboratory_claims",
 )
-HELDOUT_COHORTS = ("lab_chemical", "fda_research", "cms_laboratory")
-OPERATORS = ("<=", ">=", "<", ">")
+HELDOUT_COHORTS = ("lab_workplace", "fda_research", "cms_laboratory_claims")
+RANGE = "within"
+OPERATORS = ("<=", ">=", "<", ">", RANGE)
 
 
 @dataclass(frozen=True, slots=True)
 class Limit:
-    """A bound on a measured attribute; ``delta`` is the grid on which scenario values are drawn."""
+    """A bound on a measured attribute; ``delta`` is the grid on which scenario values are drawn.
+
+    A range (``op`` "within") goes from ``value`` to ``high``, both allowed.
+    """
 
     attribute: str
     op: str
     value: Decimal
     unit: str
     delta: Decimal
+    high: Decimal | None = None
 
     def holds(self, value: Decimal) -> bool:
         """Whether a measured value satisfies the bound."""
@@ -42,8 +47,15 @@ class Limit:
                 return value >= self.value
             case "<":
                 return value < self.value
-            case _:
+            case ">":
                 return value > self.value
+            case _:
+                return self.value <= value <= self.bounds[-1]
+
+    @property
+    def bounds(self) -> tuple[Decimal, ...]:
+        """The one bound, or both ends of a range."""
+        return (self.value,) if self.high is None else (self.value, self.high)
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,6 +110,7 @@ class Step:
     window: Window | None
     records: tuple[str, ...]
     not_same_person_as: str | None
+    same_person_as: str | None
     outcomes: tuple[Outcome, ...]
     only_if: OnlyIf | None
     gap: int
@@ -123,6 +136,32 @@ class Procedure:
             if step.id == step_id:
                 return step
         raise KeyError(step_id)
+
+
+def conditions(procedure: Procedure, step: Step) -> frozenset[tuple[str, str]]:
+    """Every circumstance and finding without which the step is not due, also through others."""
+    found = {("when", step.when or ""), ("unless", step.unless or "")}
+    if step.only_if:
+        found.add((step.only_if.step, step.only_if.outcome))
+        found |= conditions(procedure, procedure.step(step.only_if.step))
+    return frozenset(pair for pair in found if pair[1])
+
+
+def certain_ancestors(procedure: Procedure, step_id: str) -> set[str]:
+    """The steps of `ancestors` whose place the clauses settle whatever is due.
+
+    Order passes through a step only where that step is due whenever this one is.
+    """
+    given = conditions(procedure, procedure.step(step_id))
+    found: set[str] = set()
+    todo = list(procedure.step(step_id).requires)
+    while todo:
+        current = todo.pop()
+        if current not in found:
+            found.add(current)
+            if conditions(procedure, procedure.step(current)) <= given:
+                todo.extend(procedure.step(current).requires)
+    return found
 
 
 def ancestors(procedure: Procedure, step_id: str) -> set[str]:
