@@ -150,18 +150,29 @@ def conditions(procedure: Procedure, step: Step) -> frozenset[tuple[str, str]]:
 def certain_ancestors(procedure: Procedure, step_id: str) -> set[str]:
     """The steps of `ancestors` whose place the clauses settle whatever is due.
 
-    Order passes through a step only where that step is due whenever this one is.
+    Order passes through a step only where that step is due whenever both ends of the chain are.
     """
-    given = conditions(procedure, procedure.step(step_id))
-    found: set[str] = set()
-    todo = list(procedure.step(step_id).requires)
-    while todo:
-        current = todo.pop()
-        if current not in found:
-            found.add(current)
-            if conditions(procedure, procedure.step(current)) <= given:
-                todo.extend(procedure.step(current).requires)
-    return found
+    step = procedure.step(step_id)
+    return {
+        end
+        for end in ancestors(procedure, step_id)
+        if _is_reached(
+            procedure,
+            step,
+            end,
+            conditions(procedure, step) | conditions(procedure, procedure.step(end)),
+        )
+    }
+
+
+def _is_reached(
+    procedure: Procedure, step: Step, end: str, given: frozenset[tuple[str, str]]
+) -> bool:
+    return end in step.requires or any(
+        _is_reached(procedure, procedure.step(between), end, given)
+        for between in step.requires
+        if conditions(procedure, procedure.step(between)) <= given
+    )
 
 
 def ancestors(procedure: Procedure, step_id: str) -> set[str]:
