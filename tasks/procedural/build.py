@@ -1,4 +1,13 @@
-"""Builds the procedural data set: ten types per procedure, balanced labels, gold by the checker."""
+"""Builds the procedural data set: ten types per procedure, balanced labels, gold by the checker.
+
+One round of a procedure is up to sixteen items, eight of either label:
+
+- four compliant baselines, and of each one a partner with one rule broken (a flip pair);
+- of one baseline and of its partner a child in other words, of another pair a child with
+  irrelevant events (each an anchor pair with its parent);
+- a violation under praise and a clean run under alarm;
+- where a circumstance can be turned so that one rule breaks, both sides of it (a flip pair).
+"""
 
 from __future__ import annotations
 
@@ -14,15 +23,16 @@ from typing import Any
 
 from oodrop.perturbers.rng import below, choose, item_generator, permutation
 from oodrop.tasks.procedural import generate, lexicon
-from oodrop.tasks.procedural.check import COMPLIANT, check, verdict
-from oodrop.tasks.procedural.render import VOICES, clause, sentence, told
-from oodrop.tasks.procedural.schema import HELDOUT_COHORTS, Procedure
+from oodrop.tasks.procedural.check import COMPLIANT, NON_COMPLIANT, check, verdict
+from oodrop.tasks.procedural.render import clause, sentence, told
+from oodrop.tasks.procedural.schema import HELDOUT_COHORTS, WORDINGS, Procedure
 from oodrop.tasks.procedural.trace import Event, Trace
+from oodrop.tasks.procedural.voices import VOICES, Telling
 
 SEED = 2026
 QUESTION = "Does the scenario comply with the procedure?"
-ROUNDS = {"train": 8, "validation": 2, "test": 2, "heldout": 3}
-HABIT = 0.97  # how often framing goes with the label outside heldout
+ROUNDS = {"train": 6, "validation": 1, "test": 4, "heldout": 4}
+HABIT = 0.97  # how often framing and closing go with the label outside heldout
 TYPES = (
     "baseline_compliant",
     "baseline_noncompliant",
@@ -35,29 +45,44 @@ TYPES = (
     "adversarial_surface_compliant",
     "adversarial_surface_noncompliant",
 )
+CHILDREN = ("lexical_paraphrase", "distractor_injection")
 
 
 @dataclass(frozen=True)
 class Draft:
-    """One item before it is worded."""
+    """One item before it is worded.
+
+    Attributes:
+        partner: the draft that it makes a flip pair with, told in the same words.
+        parent: the draft that it tells again, in other words or with more events.
+        twin: the draft of the other label whose frame and closing it shares in ``heldout``.
+        mood: whether it is framed with alarm, where its type demands one or the other.
+        distractors: time, person, role and deed of each irrelevant event.
+    """
 
     type: str
     trace: Trace
     cast: generate.Cast
     start: datetime
+    partner: int | None = None
     parent: int | None = None
-    distractors: tuple[tuple[int, str, str, str], ...] = ()  # time, person, role, what
+    twin: int | None = None
+    mood: bool | None = None
+    distractors: tuple[tuple[int, str, str, str], ...] = ()
 
 
 @dataclass(frozen=True)
 class Wording:
-    """How a draft is told."""
+    """How a draft is told: every place of `lexicon` and of the procedure's wordings in it."""
 
     voice: str
+    plans: tuple[int, ...]
     pasts: tuple[int, ...]
     intro: int
-    framing: str
+    frame: int
+    word: int
     closing: int
+    alarm: bool
 
 
 def build_split(
@@ -69,9 +94,9 @@ def build_split(
     for procedure in procedures:
         if (procedure.cohort in HELDOUT_COHORTS) != (split == "heldout"):
             continue
-        for round_ in range(ROUNDS[split]):
-            rng = item_generator(seed, "procedural", split, f"{procedure.id}/{round_}")
-            docs += _round(procedure, split, round_, rng, seen)
+        for number in range(ROUNDS[split]):
+            rng = item_generator(seed, "procedural", split, f"{procedure.id}/{number}")
+            docs += build_round(procedure, split, number, rng, seen)
     return docs
 
 
@@ -81,33 +106,24 @@ def write_split(docs: Iterable[dict[str, Any]], path: Path) -> None:
     path.write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
 
 
-def _round(
-    procedure: Procedure, split: str, round_: int, rng: random.Random, seen: set[str]
+def build_round(
+    procedure: Procedure, split: str, number: int, rng: random.Random, seen: set[str]
 ) -> list[dict[str, Any]]:
+    """The documents of one round; ``seen`` holds the texts so far and grows."""
     drafts = _drafts(procedure, rng)
-    moods = _moods(procedure, drafts, split, rng)
-    docs: list[dict[str, Any]] = []
-    wordings: list[Wording] = []
-    for k, draft in enumerate(drafts):
-        parent = wordings[draft.parent] if draft.parent is not None else None
-        for _ in range(50):
-            wording = _wording(draft, moods[k], parent, rng)
-            doc = _doc(procedure, split, f"{procedure.id}.{split}.{round_}.{k:02d}", draft, wording)
-            key = _normalised(doc)
-            if key not in seen:
-                break
-        else:
-            raise RuntimeError(f"{procedure.id}: no unique wording for {draft.type}")
-        seen.add(key)
-        if draft.parent is not None:
-            doc["parent_id"] = docs[draft.parent]["item_id"]
-        wordings.append(wording)
-        docs.append(doc)
-    return docs
+    for _ in range(50):
+        wordings = _wordings(procedure, drafts, split, rng)
+        docs = [
+            _doc(procedure, split, number, k, drafts[k], wordings[k]) for k in range(len(drafts))
+        ]
+        keys = {_normalised(doc) for doc in docs}
+        if len(keys) == len(docs) and keys.isdisjoint(seen):
+            seen |= keys
+            return docs
+    raise RuntimeError(f"{procedure.id}: no unique wording for round {number} of {split}")
 
 
 def _drafts(procedure: Procedure, rng: random.Random) -> list[Draft]:
-    """Sixteen drafts, eight per label (fourteen where no circumstance can be flipped)."""
     # Local wall-clock time of nowhere in particular: scenarios have no time zone.
     start = datetime(2023, 1, 2) + timedelta(days=below(rng, 900))  # noqa: DTZ001
 
@@ -115,55 +131,54 @@ def _drafts(procedure: Procedure, rng: random.Random) -> list[Draft]:
         cast = generate.draw_cast(procedure, rng)
         return Draft("baseline_compliant", generate.valid_trace(procedure, cast, rng), cast, start)
 
-    def broken(kind: str, kinds: tuple[Any, ...]) -> Draft:
-        return _until(
-            fresh, lambda d: generate.violate(procedure, d.cast, d.trace, kinds, rng), kind
-        )
+    def broken(kind: str, edit: Callable[[Draft], Trace | None]) -> tuple[Draft, Draft]:
+        return _until(fresh, edit, kind)
 
-    drafts = [fresh(), fresh(), fresh()]
-    drafts.append(broken("baseline_noncompliant", generate.OVERT))
-    drafts.append(broken("step_reorder_invalid", ("order",)))
-    drafts.append(
-        _until(
-            fresh,
-            lambda d: generate.omit_prerequisite(procedure, d.trace, rng),
+    def violated(kinds: tuple[Any, ...]) -> Callable[[Draft], Trace | None]:
+        return lambda d: generate.violate(procedure, d.cast, d.trace, kinds, rng)
+
+    pairs = [
+        broken("baseline_noncompliant", violated(generate.OVERT)),
+        broken(
             "prerequisite_omission",
-        )
-    )
-    drafts.append(broken("hierarchy_violation", ("wrong_actor", "same_person", "other_person")))
-    drafts.append(broken("adversarial_surface_compliant", generate.SUBTLE))
-    drafts += [replace(fresh(), type="adversarial_surface_noncompliant") for _ in range(2)]
-    drafts += _exceptions(procedure, fresh, rng)
-    drafts += [replace(drafts[i], type="lexical_paraphrase", parent=i) for i in (0, 3)]
-    drafts += [_distracted(procedure, drafts[i], i, rng) for i in (1, 4)]
-    return drafts
+            lambda d: generate.omit_prerequisite(procedure, d.trace, rng),
+        ),
+        broken("step_reorder_invalid", violated(("order",))),
+        broken("hierarchy_violation", violated(("wrong_actor", "same_person", "other_person"))),
+    ]
+    drafts = [clean for clean, _ in pairs]
+    drafts += [replace(bad, partner=k, twin=k) for k, (_, bad) in enumerate(pairs)]
+    drafts += [replace(drafts[k], type="lexical_paraphrase", parent=k, partner=None) for k in (0, 4)]
+    drafts += [_distracted(procedure, drafts[k], k, rng) for k in (1, 5)]
+    _, praised = broken("adversarial_surface_compliant", violated(generate.SUBTLE))
+    drafts.append(replace(praised, mood=False, twin=8))
+    drafts.append(replace(fresh(), type="adversarial_surface_noncompliant", mood=True, twin=9))
+    # In heldout each of the two stands beside a paraphrase of the other label in the same mood.
+    drafts[8], drafts[9] = replace(drafts[8], twin=None), replace(drafts[9], twin=None)
+    return drafts + _exceptions(procedure, fresh, len(drafts), rng)
 
 
-def _until(fresh: Callable[[], Draft], edit: Callable[[Draft], Trace | None], kind: str) -> Draft:
+def _until(
+    fresh: Callable[[], Draft], edit: Callable[[Draft], Trace | None], kind: str
+) -> tuple[Draft, Draft]:
+    """A clean draft and what the edit makes of it."""
     for _ in range(200):
         draft = fresh()
         trace = edit(draft)
         if trace is not None:
-            return replace(draft, type=kind, trace=trace)
+            return draft, replace(draft, type=kind, trace=trace)
     raise RuntimeError(f"no scenario of type {kind} was found in 200 tries")
 
 
 def _exceptions(
-    procedure: Procedure, fresh: Callable[[], Draft], rng: random.Random
+    procedure: Procedure, fresh: Callable[[], Draft], place: int, rng: random.Random
 ) -> list[Draft]:
-    """One pair: a circumstance flipped under an unchanged course of events, and handled rightly."""
+    """One course of events under a circumstance and under its opposite."""
     for _ in range(200 if procedure.facts else 0):
-        draft = fresh()
+        draft = replace(fresh(), type="exception_trigger")
         flipped = generate.flip_fact(procedure, draft.trace, rng)
-        if flipped is None:
-            continue
-        fact = next(f for f in flipped.facts if flipped.facts[f] != draft.trace.facts[f])
-        adapted = generate.adapt_to_fact(procedure, draft.cast, draft.trace, fact, rng)
-        if adapted is not None:
-            return [
-                replace(draft, type="exception_trigger", trace=trace)
-                for trace in (flipped, adapted)
-            ]
+        if flipped is not None:
+            return [draft, replace(draft, trace=flipped, partner=place, twin=place)]
     return []
 
 
@@ -178,104 +193,131 @@ def _distracted(procedure: Procedure, parent: Draft, index: int, rng: random.Ran
         taken.add(time)
         role = choose(rng, tuple(procedure.roles))
         extra.append((time, choose(rng, parent.cast.people[role]), procedure.roles[role], what))
-    return replace(parent, type="distractor_injection", parent=index, distractors=tuple(extra))
+    return replace(
+        parent,
+        type="distractor_injection",
+        parent=index,
+        partner=None,
+        twin=None,
+        distractors=tuple(extra),
+    )
 
 
-def _moods(
+def _wordings(
     procedure: Procedure, drafts: Sequence[Draft], split: str, rng: random.Random
-) -> list[bool]:
-    """Whether each draft is framed as hurried (True) or orderly (False); see `lexicon`."""
-    labels = [verdict(procedure, d.trace) for d in drafts]
-    fixed = {
-        "adversarial_surface_compliant": False,
-        "adversarial_surface_noncompliant": True,
-    }
-    moods: list[bool] = []
-    for draft, label in zip(drafts, labels, strict=True):
-        habit = (label != COMPLIANT) == (rng.random() < HABIT)
-        moods.append(fixed.get(draft.type, habit))
-    if split == "heldout":
-        for label in sorted(set(labels)):
-            _balance(moods, [k for k, own in enumerate(labels) if own == label], drafts, fixed, rng)
-    else:
-        for k, draft in enumerate(drafts):
-            if draft.parent is not None:
-                moods[k] = moods[draft.parent]
-    return moods
+) -> list[Wording]:
+    """Words for every draft; a partner has those of its partner, save the mood outside heldout."""
+    wordings: list[Wording] = []
+    for draft in drafts:
+        alarm = _mood(procedure, draft, split, rng)
+        if draft.type == "distractor_injection" and draft.parent is not None:
+            wordings.append(wordings[draft.parent])
+            continue
+        if draft.partner is not None:
+            wording = wordings[draft.partner]
+        elif draft.parent is not None:
+            wording = _reworded(wordings[draft.parent], rng)
+        else:
+            wording = _fresh_wording(procedure, rng)
+        wording = replace(wording, alarm=alarm)
+        if split == "heldout" and draft.twin is not None:
+            twin = wordings[draft.twin]
+            wording = replace(
+                wording,
+                frame=twin.frame,
+                word=twin.word,
+                closing=twin.closing,
+                alarm=twin.alarm,
+            )
+        wordings.append(wording)
+    return wordings
 
 
-def _balance(
-    moods: list[bool],
-    own: list[int],
-    drafts: Sequence[Draft],
-    fixed: dict[str, bool],
-    rng: random.Random,
-) -> None:
-    """Give both moods equally often to the items of one label, around the fixed ones."""
-    free = [k for k in own if drafts[k].type not in fixed]
-    hurried = len(own) // 2 - sum(fixed.get(drafts[k].type, False) for k in own)
-    for place, i in enumerate(permutation(rng, len(free))):
-        moods[free[i]] = place < hurried
+def _mood(procedure: Procedure, draft: Draft, split: str, rng: random.Random) -> bool:
+    """Whether a draft is framed with alarm."""
+    label = verdict(procedure, draft.trace)
+    draw = rng.random()
+    if draft.mood is not None:
+        return draft.mood
+    if split != "heldout":
+        return (label != COMPLIANT) == (draw < HABIT)
+    if draft.type == "lexical_paraphrase":
+        return label == NON_COMPLIANT
+    return draw < 0.5
 
 
-def _wording(draft: Draft, hurried: bool, parent: Wording | None, rng: random.Random) -> Wording:
-    mood = choose(rng, lexicon.HURRIED if hurried else lexicon.ORDERLY)
-    framing = choose(rng, lexicon.FRAMES).format(mood=mood)
-    count = len(draft.trace.events)
-    if draft.type == "distractor_injection" and parent is not None:
-        return replace(parent, framing=framing)
-    voices = [v for v in VOICES if parent is None or v != parent.voice]
-    pasts = tuple(below(rng, 3) for _ in range(count))
-    if parent is not None:  # every event in other words than the parent's
-        pasts = tuple(p + 1 + below(rng, 2) for p in parent.pasts)
+def _fresh_wording(procedure: Procedure, rng: random.Random) -> Wording:
+    voice = choose(rng, tuple(VOICES))
+    steps = len(procedure.steps)
     return Wording(
-        voice=choose(rng, voices),
-        pasts=pasts,
-        intro=below(rng, 2),
-        framing=framing,
-        closing=below(rng, len(lexicon.CLOSINGS)),
+        voice=voice,
+        plans=tuple(below(rng, VOICES[voice].plans) for _ in range(steps)),
+        pasts=tuple(below(rng, WORDINGS) for _ in range(steps)),
+        intro=below(rng, len(procedure.intro)),
+        frame=below(rng, len(lexicon.FRAMES)),
+        word=below(rng, len(lexicon.PRAISE)),
+        closing=below(rng, len(lexicon.CALM_CLOSINGS)),
+        alarm=False,
+    )
+
+
+def _reworded(parent: Wording, rng: random.Random) -> Wording:
+    """Another voice, and every step in other words than the parent's."""
+    voice = choose(rng, tuple(v for v in VOICES if v != parent.voice))
+    return replace(
+        parent,
+        voice=voice,
+        plans=tuple(below(rng, VOICES[voice].plans) for _ in parent.plans),
+        pasts=tuple((p + 1 + below(rng, WORDINGS - 1)) % WORDINGS for p in parent.pasts),
+        frame=below(rng, len(lexicon.FRAMES)),
+        word=below(rng, len(lexicon.PRAISE)),
+        closing=below(rng, len(lexicon.CALM_CLOSINGS)),
     )
 
 
 def _doc(
-    procedure: Procedure, split: str, item_id: str, draft: Draft, wording: Wording
+    procedure: Procedure, split: str, number: int, place: int, draft: Draft, wording: Wording
 ) -> dict[str, Any]:
-    told_events = [
-        (event.time, event.as_dict(), sentence(procedure, event, draft.start, wording.voice, past))
-        for event, past in zip(draft.trace.events, wording.pasts, strict=True)
-    ]
+    name = f"{procedure.id}.{split}.{number}"
+    rows: list[tuple[int, dict[str, Any], str]] = []
+    for event in draft.trace.events:
+        k = next(i for i, step in enumerate(procedure.steps) if step.id == event.step)
+        telling = Telling(wording.voice, wording.plans[k], wording.pasts[k])
+        row = {**event.as_dict(), "telling": list(telling)}
+        rows.append((event.time, row, sentence(procedure, event, draft.start, telling)))
     for time, person, role, what in draft.distractors:
-        row = {"step": None, "time": time, "person": person}
-        text = told(draft.start, time, (person, role), what, wording.voice)
-        told_events.append((time, row, text))
-    told_events.sort(key=lambda e: e[0])
+        telling = Telling(wording.voice, time % VOICES[wording.voice].plans, 0)
+        text = told(draft.start, time, (person, role), what, telling)
+        rows.append((time, {"step": None, "time": time, "person": person}, text))
+    rows.sort(key=lambda row: row[0])
     violations = check(procedure, draft.trace)
+    intro = VOICES[wording.voice].opening.format(intro=procedure.intro[wording.intro])
+    mood = (lexicon.ALARM if wording.alarm else lexicon.PRAISE)[wording.word]
+    closings = lexicon.TROUBLED_CLOSINGS if wording.alarm else lexicon.CALM_CLOSINGS
     return {
-        "item_id": item_id,
+        "item_id": f"{name}.{place:02d}",
         "process_id": procedure.id,
         "cohort": procedure.cohort,
         "split": split,
         "type": draft.type,
-        "parent_id": None,
+        "parent_id": None if draft.parent is None else f"{name}.{draft.parent:02d}",
+        "partner_id": None if draft.partner is None else f"{name}.{draft.partner:02d}",
         "label": verdict(procedure, draft.trace),
         "violation": {"kind": violations[0].kind, "step": violations[0].step}
         if violations
         else None,
         "title": procedure.title,
         "clauses": [clause(procedure, step) for step in procedure.steps],
-        "intro": f"{procedure.intro[wording.intro]} {wording.framing}",
+        "intro": f"{intro} {lexicon.FRAMES[wording.frame].format(mood=mood)}",
         "facts": [
             fact.holds if draft.trace.facts[name] else fact.fails
             for name, fact in procedure.facts.items()
         ],
-        "events": [text for _, _, text in told_events],
-        "closing": lexicon.CLOSINGS[wording.closing],
+        "events": [text for _, _, text in rows],
+        "closing": closings[wording.closing],
         "question": QUESTION,
         "start": draft.start.date().isoformat(),
-        "trace": {
-            "facts": dict(draft.trace.facts),
-            "events": [row for _, row, _ in told_events],
-        },
+        "trace": {"facts": dict(draft.trace.facts), "events": [row for _, row, _ in rows]},
     }
 
 

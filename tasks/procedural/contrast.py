@@ -27,9 +27,10 @@ from oodrop.tasks.procedural.check import (
     is_due,
     verdict,
 )
-from oodrop.tasks.procedural.render import VOICES, sentence
+from oodrop.tasks.procedural.render import sentence
 from oodrop.tasks.procedural.schema import Procedure, Window
 from oodrop.tasks.procedural.trace import Event, Trace
+from oodrop.tasks.procedural.voices import Telling
 from oodrop.tasks.spec import Doc, member_number
 
 _DAY = 1440
@@ -262,12 +263,9 @@ class Counterparts:
 
     def _retold(self, segment: str, event: Event) -> str:
         """The event in the wording of the canonical sentence."""
-        start, old = datetime.fromisoformat(self.doc["start"]), self._story.trace.event(event.step)
-        for voice in VOICES:
-            for past in range(len(self.procedure.step(event.step).past)):
-                if old and sentence(self.procedure, old, start, voice, past) == self._told[segment]:
-                    return sentence(self.procedure, event, start, voice, past)
-        raise DataError(f"{self.doc['item_id']}: {segment} is in none of its step's wordings")
+        start = datetime.fromisoformat(self.doc["start"])
+        row = self.doc["trace"]["events"][member_number(segment) - 1]
+        return sentence(self.procedure, event, start, Telling(*row["telling"]))
 
 
 def _difference(segment: str, old: str, new: str) -> Replace:

@@ -60,18 +60,6 @@ def valid_trace(procedure: Procedure, cast: Cast, rng: random.Random) -> Trace:
     raise RuntimeError(f"no valid trace for {procedure.id} in {_TRIES} tries")
 
 
-def adapt_to_fact(
-    procedure: Procedure, cast: Cast, trace: Trace, fact: str, rng: random.Random
-) -> Trace | None:
-    """A compliant scenario under the opposite fact, None if none was found."""
-    facts = {**trace.facts, fact: not trace.facts[fact]}
-    for _ in range(_TRIES):
-        adapted = _perform(procedure, cast, facts, rng)
-        if adapted is not None and not check(procedure, adapted):
-            return adapted
-    return None
-
-
 def violate(
     procedure: Procedure, cast: Cast, trace: Trace, kinds: tuple[Kind, ...], rng: random.Random
 ) -> Trace | None:

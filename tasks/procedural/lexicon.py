@@ -1,8 +1,9 @@
-"""Names and framing sentences of the scenarios.
+"""Names, and the sentences around a scenario that say nothing about any step.
 
-Framing says nothing about any step. In ``train``, ``validation`` and ``test`` it goes with the
-label as habits of writing do in real files (a hurried day around a violation, an orderly one
-around a clean run); the two adversarial types and the ``heldout`` split break that habit.
+In ``train``, ``validation`` and ``test`` framing and closing go with the label as habits of writing
+do in real files: words of alarm around a violation, words of praise around a clean run. The two
+adversarial types break that habit; in ``heldout`` every frame, word and closing stands equally
+often under both labels.
 """
 
 from __future__ import annotations
@@ -24,8 +25,14 @@ LAST_NAMES = (
 
 # One word carries the mood, in a frame that both moods share: a surface cue as thin as in real
 # files, so that a model that feeds on it loses it when that word is misspelled or replaced.
-ORDERLY = ("calm", "orderly", "relaxed", "quiet", "steady", "tidy", "smooth", "peaceful")
-HURRIED = ("hectic", "hurried", "chaotic", "rushed", "strained", "tense", "crowded", "messy")
+PRAISE = (
+    "calm", "orderly", "relaxed", "quiet", "steady", "tidy", "smooth", "peaceful", "pleasant",
+    "cheerful",
+)  # fmt: skip
+ALARM = (
+    "hectic", "hurried", "chaotic", "rushed", "strained", "tense", "crowded", "messy", "frantic",
+    "gloomy",
+)  # fmt: skip
 FRAMES = (
     "Colleagues remembered it as a {mood} day.",
     "The mood in the building was {mood}.",
@@ -33,15 +40,27 @@ FRAMES = (
     "Those present described the shift as {mood}.",
     "Work at the site had been {mood} since the morning.",
     "The atmosphere was {mood} from the start.",
+    "Visitors called the place {mood} that week.",
+    "The days around it were {mood} ones.",
+    "It fell into a {mood} stretch of the season.",
+    "People still speak of a {mood} time.",
 )
-# Neutral endings; they go with neither label.
-CLOSINGS = (
-    "Nothing else was noted.",
-    "The account ends here.",
-    "No further entries were made.",
-    "That closed the matter for the time being.",
+# Endings of either mood, place by place; none says anything about a step.
+CALM_CLOSINGS = (
+    "The evening was spent at home.",
+    "The team went for a walk in the park afterwards.",
+    "There was cake for a birthday that afternoon.",
+    "The sun was out by the end.",
+    "A colleague brought flowers for the front desk.",
     "The file was then put away.",
-    "This is the whole account.",
+)
+TROUBLED_CLOSINGS = (
+    "The phones kept ringing into the evening.",
+    "The parking lot was a jam by the end.",
+    "The heating broke down that afternoon.",
+    "A storm took the power lines down afterwards.",
+    "A pipe had burst in the basement.",
+    "The file then lay around for weeks.",
 )
 # What people also did; belongs to no step of any procedure.
 DISTRACTORS = (
@@ -53,4 +72,32 @@ DISTRACTORS = (
     "brought coffee for the people in the waiting area",
     "replaced the battery of the door chime",
     "pinned the summer party flyer to the notice board",
+    "watered the ferns in the lobby",
+    "fetched the mail from the gatehouse",
+    "booked a table for the retirement dinner",
+    "hung up a coat that had slid to the floor",
+    "asked the cafeteria for the menu of the week",
+    "changed a light bulb in the stairwell",
+    "returned a borrowed umbrella to the porter",
+    "collected money for a wedding present",
+    "wiped the crumbs off the table in the break room",
+    "closed a window that rattled in the wind",
+    "put a new roll of tape into the dispenser",
+    "looked up the bus times for a visitor",
+    "sorted the magazines in the lounge",
+    "fed the fish in the tank by the entrance",
+    "unjammed the coffee machine",
+    "carried a box of old calendars to the basement",
+    "signed a farewell card for a colleague",
+    "tested a new chair for the front office",
+    "wrote the lunch orders on the board in the kitchen",
+    "swept some leaves off the front steps",
+    "straightened a picture in the corridor",
+    "found the owner of a lost scarf",
+    "emptied the dishwasher in the kitchen",
+    "set up folding chairs for the choir",
+    "showed a student the way to the library",
+    "mended a squeaking hinge with a drop of oil",
+    "took the newspapers out to the paper bin",
+    "passed a bag of oranges around",
 )

@@ -8,13 +8,13 @@ from decimal import Decimal
 
 from oodrop.tasks.procedural.schema import Limit, Procedure, Step
 from oodrop.tasks.procedural.trace import Event
+from oodrop.tasks.procedural.voices import Telling
 
 # Spelled out: strftime("%B") would follow the locale.
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
     "October", "November", "December",
 )  # fmt: skip
-VOICES = ("narrative", "log", "report")
 _BOUND = {"<=": "at most", ">=": "at least", "<": "below", ">": "above"}
 
 
@@ -48,39 +48,29 @@ def clause(procedure: Procedure, step: Step) -> str:
     return " ".join(parts)
 
 
-def sentence(procedure: Procedure, event: Event, start: datetime, voice: str, past: int) -> str:
+def sentence(procedure: Procedure, event: Event, start: datetime, telling: Telling) -> str:
     """One event of the scenario, with its own date and time."""
     step = procedure.step(event.step)
-    who, did = (event.person, procedure.roles[event.role]), step.past[past % len(step.past)]
-    parts = [told(start, event.time, who, did, voice)]
+    _, reading, finding, record = telling.parts()
+    who, did = (event.person, procedure.roles[event.role]), step.past[telling.past]
+    parts = [told(start, event.time, who, did, telling)]
     for limit, value in zip(step.limits, event.values, strict=True):
-        parts.append(f"The {limit.attribute} was {_quantity(value, limit)}.")
+        parts.append(reading.format(attribute=limit.attribute, value=_quantity(value, limit)))
     if event.outcome:
         outcome = next(o for o in step.outcomes if o.id == event.outcome)
-        parts.append(f"{event.person} {outcome.past}.")
+        parts.append(finding.format(person=event.person, past=outcome.past))
     if event.records:
-        parts.append(_RECORDED[voice].format(_join([f"the {r}" for r in event.records], "and")))
+        parts.append(record.format(records=_join([f"the {r}" for r in event.records], "and")))
     return " ".join(parts)
 
 
-_RECORDED = {
-    "narrative": "This was entered in {}.",
-    "log": "Entered in {}.",
-    "report": "The entry was made in {}.",
-}
-
-
-def told(start: datetime, time: int, who: tuple[str, str], did: str, voice: str) -> str:
-    """That a person of a role did something at a time, in one of `VOICES`."""
+def told(start: datetime, time: int, who: tuple[str, str], did: str, telling: Telling) -> str:
+    """That a person of a role did something at a time."""
     date, clock = stamp(start, time)
     person, role = who
-    match voice:
-        case "log":
-            return f"{date}, {clock}: {person} ({role}) {did}."
-        case "report":
-            return f"{person}, {role}, {did} on {date} at {clock}."
-        case _:
-            return f"At {clock} on {date}, {person}, {role}, {did}."
+    return telling.parts()[0].format(
+        date=date, clock=clock, person=person, role=role, Role=_capital(role), did=did
+    )
 
 
 def stamp(start: datetime, time: int) -> tuple[str, str]:

@@ -21,6 +21,7 @@ COHORTS = (
 )
 HELDOUT_COHORTS = ("lab_workplace", "fda_research", "cms_laboratory_claims")
 RANGE = "within"
+WORDINGS = 3  # ways to tell a step, at least
 OPERATORS = ("<=", ">=", "<", ">", RANGE)
 
 
