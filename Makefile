@@ -47,7 +47,7 @@ format: $(VENV)/.dev ## Rewrite the sources in the project's style.
 	@$(BIN)/ruff format .
 
 data: $(VENV)/.demo ## Rebuild the procedural data and the task YAMLs from their sources.
-	@$(BIN)/python -m oodrop.harness_ext.rebuild
+	@$(BIN)/oodrop data build
 
 clean: ## Remove the environment and caches; runs stay.
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -1,19 +1,46 @@
-"""Rebuild what is generated: the procedural data and the task YAMLs (``make data``)."""
+"""Rebuild what is generated: the procedural data and the task YAMLs."""
 
 from __future__ import annotations
 
-from oodrop.harness_ext.yamls import write_task_yamls
+import gzip
+from collections.abc import Iterator
+from pathlib import Path
+
+from oodrop.harness_ext.yamls import shipped_yamls, write_task_yamls
 from oodrop.tasks.procedural import PROCEDURAL, procedures
-from oodrop.tasks.procedural.build import ROUNDS, build_split, write_split
+from oodrop.tasks.procedural.build import MANIFEST, ROUNDS, build_split, manifest, packed
 
 
-def main() -> None:
+def rebuild() -> None:
     """Write every generated file in place."""
-    for split in ROUNDS:
-        docs = build_split(tuple(procedures().values()), split)
-        write_split(docs, PROCEDURAL.folder / "data" / f"{split}.jsonl.gz")
+    for path, content in _data_files():
+        path.write_bytes(content)
     write_task_yamls()
 
 
-if __name__ == "__main__":
-    main()
+def changed_files() -> list[str]:
+    """Names of the generated files whose content is not what a fresh build gives."""
+    different = [path.name for path, content in _data_files() if not _equal(path, content)]
+    for path, text in shipped_yamls():
+        if not path.exists() or path.read_text("utf-8") != text:
+            different.append(path.name)
+    return different
+
+
+def _data_files() -> Iterator[tuple[Path, bytes]]:
+    folder = PROCEDURAL.folder / "data"
+    built = {}
+    for split in ROUNDS:
+        built[f"{split}.jsonl.gz"] = packed(build_split(tuple(procedures().values()), split))
+    for name, content in built.items():
+        yield folder / name, content
+    yield folder / MANIFEST, manifest(built)
+
+
+def _equal(path: Path, content: bytes) -> bool:
+    """Whether the file holds this; of a packed file the text counts (zlib versions differ)."""
+    if not path.exists():
+        return False
+    if path.suffix == ".gz":
+        return gzip.decompress(path.read_bytes()) == gzip.decompress(content)
+    return path.read_bytes() == content

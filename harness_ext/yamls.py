@@ -6,7 +6,7 @@ that they name; a test compares them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
 
 import yaml
@@ -59,22 +59,26 @@ def task_yamls(spec: TaskSpec, suite: Suite) -> Mapping[str, str]:
     return files
 
 
-def write_task_yamls() -> list[Path]:
-    """Write the files of every task of ours; files of variants that are gone are removed."""
-    written: list[Path] = []
+def shipped_yamls() -> Iterator[tuple[Path, str]]:
+    """Path and content of the generated file of every variant and group of our tasks."""
     suite = get_suite(SHIPPED_SUITE)
     for spec in TASKS.values():
-        folder = spec.folder / "lm_eval"
-        files = task_yamls(spec, suite)
+        for name, text in task_yamls(spec, suite).items():
+            yield spec.folder / "lm_eval" / name, text
+
+
+def write_task_yamls() -> list[Path]:
+    """Write the files of every task of ours; files of variants that are gone are removed."""
+    files = dict(shipped_yamls())
+    for spec in TASKS.values():
         groups = [f"oodrop_{spec.name}", *(f"oodrop_{spec.name}_{family}" for family in FAMILIES)]
-        for path in folder.glob("oodrop_*.yaml"):
+        for path in (spec.folder / "lm_eval").glob("oodrop_*.yaml"):
             ours = path.stem.endswith(f"__{spec.name}") or path.stem in groups
-            if ours and path.name not in files:
+            if ours and path not in files:
                 path.unlink()
-        for name, text in files.items():
-            (folder / name).write_text(text, encoding="utf-8")
-            written.append(folder / name)
-    return written
+    for path, text in files.items():
+        path.write_text(text, encoding="utf-8")
+    return list(files)
 
 
 def task_yaml(spec: TaskSpec, variant: Variant, include: str) -> str:

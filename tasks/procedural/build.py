@@ -12,24 +12,27 @@ One round of a procedure is up to sixteen items, eight of either label:
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
 import random
 import re
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
-from pathlib import Path
 from typing import Any
 
 from oodrop.perturbers.rng import below, choose, item_generator, permutation
 from oodrop.tasks.procedural import generate, lexicon
-from oodrop.tasks.procedural.check import COMPLIANT, NON_COMPLIANT, check, verdict
+from oodrop.tasks.procedural.check import COMPLIANT, check, verdict
 from oodrop.tasks.procedural.render import clause, sentence, told
 from oodrop.tasks.procedural.schema import HELDOUT_COHORTS, WORDINGS, Procedure
 from oodrop.tasks.procedural.trace import Event, Trace
 from oodrop.tasks.procedural.voices import VOICES, Telling
 
 SEED = 2026
+MANIFEST = "SHA256SUMS"
+# For whoever filters training data: no text that holds this line should be trained on.
+CANARY = "oodrop procedural, canary 3d9d5a52-7a0e-4f0b-9c1e-5a2f6c1b8e47: do not train on this data"
 QUESTION = "Does the scenario comply with the procedure?"
 ROUNDS = {"train": 6, "validation": 1, "test": 4, "heldout": 4}
 HABIT = 0.97  # how often framing and closing go with the label outside heldout
@@ -45,6 +48,9 @@ TYPES = (
     "adversarial_surface_compliant",
     "adversarial_surface_noncompliant",
 )
+# Drafts of a compliant and a broken item, in heldout framed as habit would have it: they make up
+# for the two adversarial ones, so that every frame stands equally under both labels. By round.
+_IN_HABIT = ((8, 9), (0, 4), (2, 6), (3, 7))
 CHILDREN = ("lexical_paraphrase", "distractor_injection")
 
 
@@ -57,6 +63,7 @@ class Draft:
         parent: the draft that it tells again, in other words or with more events.
         twin: the draft of the other label whose frame and closing it shares in ``heldout``.
         mood: whether it is framed with alarm, where its type demands one or the other.
+        heldout_mood: the same for ``heldout`` alone.
         distractors: time, person, role and deed of each irrelevant event.
     """
 
@@ -68,6 +75,7 @@ class Draft:
     parent: int | None = None
     twin: int | None = None
     mood: bool | None = None
+    heldout_mood: bool | None = None
     distractors: tuple[tuple[int, str, str, str], ...] = ()
 
 
@@ -100,17 +108,26 @@ def build_split(
     return docs
 
 
-def write_split(docs: Iterable[dict[str, Any]], path: Path) -> None:
+def packed(docs: Iterable[dict[str, Any]]) -> bytes:
     """Gzip JSONL with neither time nor name in the header, so that equal data is equal bytes."""
     text = "".join(json.dumps(doc, ensure_ascii=False) + "\n" for doc in docs)
-    path.write_bytes(gzip.compress(text.encode("utf-8"), mtime=0))
+    return gzip.compress(text.encode("utf-8"), mtime=0)
+
+
+def manifest(files: Mapping[str, bytes]) -> bytes:
+    """A line per packed file: the SHA-256 of what it holds, unpacked, as `sha256sum` writes it."""
+    lines = [f"# {CANARY}"]
+    for name, content in files.items():
+        digest = hashlib.sha256(gzip.decompress(content)).hexdigest()
+        lines.append(f"{digest}  {name.removesuffix('.gz')}")
+    return ("\n".join(lines) + "\n").encode()
 
 
 def build_round(
     procedure: Procedure, split: str, number: int, rng: random.Random, seen: set[str]
 ) -> list[dict[str, Any]]:
     """The documents of one round; ``seen`` holds the texts so far and grows."""
-    drafts = _drafts(procedure, rng)
+    drafts = _drafts(procedure, number, rng)
     for _ in range(50):
         wordings = _wordings(procedure, drafts, split, rng)
         docs = [
@@ -123,7 +140,7 @@ def build_round(
     raise RuntimeError(f"{procedure.id}: no unique wording for round {number} of {split}")
 
 
-def _drafts(procedure: Procedure, rng: random.Random) -> list[Draft]:
+def _drafts(procedure: Procedure, number: int, rng: random.Random) -> list[Draft]:
     # Local wall-clock time of nowhere in particular: scenarios have no time zone.
     start = datetime(2023, 1, 2) + timedelta(days=below(rng, 900))  # noqa: DTZ001
 
@@ -148,13 +165,17 @@ def _drafts(procedure: Procedure, rng: random.Random) -> list[Draft]:
     ]
     drafts = [clean for clean, _ in pairs]
     drafts += [replace(bad, partner=k, twin=k) for k, (_, bad) in enumerate(pairs)]
-    drafts += [replace(drafts[k], type="lexical_paraphrase", parent=k, partner=None) for k in (0, 4)]
+    drafts += [
+        replace(drafts[k], type="lexical_paraphrase", parent=k, partner=None, twin=twin)
+        for k, twin in ((0, None), (4, 8))
+    ]
     drafts += [_distracted(procedure, drafts[k], k, rng) for k in (1, 5)]
+    clean, broke = _IN_HABIT[number % len(_IN_HABIT)]
+    drafts[clean] = replace(drafts[clean], heldout_mood=False)
+    drafts[broke] = replace(drafts[broke], heldout_mood=True, twin=None)
     _, praised = broken("adversarial_surface_compliant", violated(generate.SUBTLE))
-    drafts.append(replace(praised, mood=False, twin=8))
-    drafts.append(replace(fresh(), type="adversarial_surface_noncompliant", mood=True, twin=9))
-    # In heldout each of the two stands beside a paraphrase of the other label in the same mood.
-    drafts[8], drafts[9] = replace(drafts[8], twin=None), replace(drafts[9], twin=None)
+    drafts.append(replace(praised, mood=False, twin=clean))
+    drafts.append(replace(fresh(), type="adversarial_surface_noncompliant", mood=True, twin=broke))
     return drafts + _exceptions(procedure, fresh, len(drafts), rng)
 
 
@@ -199,6 +220,7 @@ def _distracted(procedure: Procedure, parent: Draft, index: int, rng: random.Ran
         parent=index,
         partner=None,
         twin=None,
+        heldout_mood=None,
         distractors=tuple(extra),
     )
 
@@ -241,9 +263,7 @@ def _mood(procedure: Procedure, draft: Draft, split: str, rng: random.Random) ->
         return draft.mood
     if split != "heldout":
         return (label != COMPLIANT) == (draw < HABIT)
-    if draft.type == "lexical_paraphrase":
-        return label == NON_COMPLIANT
-    return draw < 0.5
+    return draw < 0.5 if draft.heldout_mood is None else draft.heldout_mood
 
 
 def _fresh_wording(procedure: Procedure, rng: random.Random) -> Wording:

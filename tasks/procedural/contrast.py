@@ -16,7 +16,6 @@ from functools import cached_property
 from itertools import pairwise, product
 from typing import Any
 
-from oodrop import DataError
 from oodrop.perturbers.edits import Edit, Edits, Regold, Replace, edits_from_dicts, undone_text
 from oodrop.tasks.procedural.build import trace_of
 from oodrop.tasks.procedural.check import (

@@ -139,7 +139,7 @@ def _draw_time(step: Step, events: dict[str, Event], rng: random.Random) -> int 
     for _ in range(20):
         gap = max(2, int(step.gap * (0.6 + 0.8 * rng.random())))
         if step.gap >= 1440:  # several days later, but still in working hours
-            gap = gap // 1440 * 1440 + below(rng, 480) - earliest % 1440 + 480
+            gap = max(1, round(gap / 1440)) * 1440 + below(rng, 480) - earliest % 1440 + 480
         time = earliest + max(2, gap)
         anchor = events.get(step.window.after) if step.window else None
         if step.window and anchor is not None:

@@ -102,7 +102,9 @@ def _window(procedure: Procedure, step: Step) -> str:
 
 def _bound(limit: Limit) -> str:
     if limit.high is not None:
-        return f"at least {_quantity(limit.value, limit)} and at most {_quantity(limit.high, limit)}"
+        return (
+            f"at least {_quantity(limit.value, limit)} and at most {_quantity(limit.high, limit)}"
+        )
     return f"{_BOUND[limit.op]} {_quantity(limit.value, limit)}"
 
 
