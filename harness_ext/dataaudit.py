@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from oodrop.harness_ext.bench import BenchResult, machine
-from oodrop.tasks.procedural.build import COMPLIANT, ROUNDS, trace_of
+from oodrop.tasks.procedural.build import ROUNDS, TYPES, trace_of
 from oodrop.tasks.procedural.check import COMPLIANT, verdict
 from oodrop.tasks.procedural.render import clause
 from oodrop.tasks.procedural.schema import Procedure, Step
