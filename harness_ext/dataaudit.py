@@ -173,7 +173,9 @@ def _strongest_token(docs: Sequence[Doc]) -> tuple[str, float]:
     """The token of the scenarios whose presence goes most with the label (point-biserial)."""
     from sklearn.feature_extraction.text import CountVectorizer
 
-    vectorizer = CountVectorizer(binary=True, min_df=2, tokenizer=_TOKEN.findall)
+    vectorizer = CountVectorizer(
+        binary=True, min_df=2, tokenizer=_TOKEN.findall, token_pattern=None
+    )
     present = vectorizer.fit_transform([_scenario(doc) for doc in docs]).astype(float)
     label = np.array([float(doc["label"] == COMPLIANT) for doc in docs])
     mean = np.asarray(present.mean(axis=0)).ravel()
