@@ -6,21 +6,14 @@ import os
 import sys
 from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
 
 from oodrop import OodropError
 from oodrop.harness_ext.cli.app import app, err, out
 from oodrop.harness_ext.cli.look import OnPluginError, Plugins, load_plugins, tell_left_out
+from oodrop.harness_ext.cli.steps import Steps
 
 IntervalChoice = Annotated[
     Literal["auto", "bootstrap", "score"],
@@ -121,8 +114,8 @@ def run(
     if on_plugin_error == "skip":
         plan, failed = runner.without_failing(plan)
         tell_left_out(failed)
-    with _Terminal() as terminal:
-        folders = runner.run(plan, folder, terminal)
+    with Steps("answers") as bar:
+        folders = runner.run(plan, folder, _Terminal(bar))
     _report(folders, folder / "report", "auto", 10_000, plan.seed)
     tell_left_out(failed)
 
@@ -199,29 +192,12 @@ def _harness_environment() -> None:
 class _Terminal:
     """Progress of a run: one line per stage, one bar for the answers of the stage."""
 
-    def __init__(self) -> None:
-        self._bar = Progress(
-            TextColumn("  answers"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=err,
-            transient=True,
-            disable=not err.is_terminal,
-        )
-        self._task = self._bar.add_task("answers", total=None, visible=False)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+    def __init__(self, bar: Steps) -> None:
+        self._bar = bar
 
     def message(self, text: str) -> None:
-        self._bar.update(self._task, visible=False, completed=0, total=None)
+        self._bar.hide()
         err.print(text, highlight=False)
 
     def progress(self, there: int, needed: int) -> None:
-        self._bar.update(self._task, visible=True, completed=there, total=needed)
+        self._bar.reach(there, needed)
