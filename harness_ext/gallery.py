@@ -8,9 +8,6 @@ import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
-
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
 
 from oodrop import DataError, OodropError, RunError, __version__
 from oodrop.harness_ext.coverage import Applicability
@@ -21,7 +18,7 @@ from oodrop.perturbers.item import Item
 from oodrop.perturbers.registry import FAMILIES, Perturber
 from oodrop.perturbers.variant import Variant
 from oodrop.reports.render.diff import Segment, word_diff
-from oodrop.reports.render.text import visible
+from oodrop.reports.render.pages import page_environment
 from oodrop.tasks.spec import Doc, TaskSpec
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -196,33 +193,8 @@ def gallery_html(gallery: Gallery, views: Sequence[PerturberView]) -> str:
         for family in FAMILIES
         if (members := [view for view in views if view.plugin.family == family])
     ]
-    return (
-        _environment()
-        .get_template("gallery.html.jinja")
-        .render(gallery=gallery, families=families, policy=POLICY, version=__version__)
-    )
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=ChoiceLoader(
-            [
-                FileSystemLoader(Path(__file__).parent),
-                PackageLoader("oodrop.reports.render"),  # the house's colours and type
-            ]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=_finalize,
-    )
-
-
-def _finalize(value: Any) -> Any:
-    """Every text that leaves the template shows its hidden characters."""
-    return visible(value) if type(value) is str else value
+    template = page_environment(Path(__file__).parent).get_template("gallery.html.jinja")
+    return template.render(gallery=gallery, families=families, policy=POLICY, version=__version__)
 
 
 def check_place(path: Path) -> None:
