@@ -45,13 +45,18 @@ class CheckpointSpec:
     tasks: tuple[str, ...] | None = None
     items: int | None = None
 
-    def fingerprint(self) -> str:
-        """Hash of everything that decides an answer: weights, settings, library versions."""
+    def fingerprint(self, banks: Mapping[str, str]) -> str:
+        """Hash of everything that decides an answer: weights, settings, banks, library versions.
+
+        Args:
+            banks: hash of the content of each bank that is replayed, by its id.
+        """
         content = {
             "model": self.model,
             "model_args": {k: str(v) for k, v in self.resolved_args().items()},
             "weights": _weights(self.resolved_args()),
             "apply_chat_template": self.apply_chat_template,
+            "banks": dict(banks),
             "versions": {name: _version(name) for name in ("lm_eval", "transformers", "torch")},
             "oodrop": __version__,
         }

@@ -22,6 +22,7 @@ from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.journal import Journal, JournalledLM
 from oodrop.harness_ext.perturbed import perturbed_docs
 from oodrop.harness_ext.plan import RunPlan, check_plan
+from oodrop.harness_ext.variants import banks_of
 from oodrop.harness_ext.yamls import RERUN, task_name, task_yaml
 from oodrop.perturbers.registry import get_perturber
 from oodrop.perturbers.rng import item_generator, permutation
@@ -127,10 +128,12 @@ def _applies(spec: TaskSpec, variant: Variant) -> bool:
 
 def _run_checkpoint(plan: RunPlan, spec: CheckpointSpec, folder: Path, reporter: Reporter) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    fingerprint = spec.fingerprint()
+    todo = stages(plan, spec)
+    banks = banks_of(variant for stage in todo for _, variant in stage.variants)
+    fingerprint = spec.fingerprint(banks)
     lm: Any = None
-    for stage in stages(plan, spec):
-        identity = _identity(plan, spec, stage, fingerprint)
+    for stage in todo:
+        identity = _identity(plan, spec, stage) | {"bank": banks, "fingerprint": fingerprint}
         place = folder / stage.name
         if _finished(place, identity):
             reporter.message(f"{spec.name}: {stage.name} is there already")
@@ -243,12 +246,9 @@ def _verify(folder: Path, counts: Mapping[str, int]) -> None:
             raise RunError(f"{found[0]} holds {written} of {count} samples")
 
 
-def _identity(
-    plan: RunPlan, spec: CheckpointSpec, stage: Stage, fingerprint: str
-) -> dict[str, Any]:
-    """What a finished stage must match to be reused."""
+def _identity(plan: RunPlan, spec: CheckpointSpec, stage: Stage) -> dict[str, Any]:
+    """What a finished stage must match to be reused, besides its banks and the fingerprint."""
     return {
-        "fingerprint": fingerprint,
         "tasks": stage.tasks,
         "items": spec.items,
         "seed": plan.seed,

@@ -25,7 +25,7 @@ PREFIX = "oodrop__"
 OUTCOMES = ("changed", "unchanged", "not_applicable", "refused")
 # Part of a file name too: no separators, no control characters.
 _TASK_NAME = re.compile(re.escape(PREFIX) + r"[\w.+-]{1,200}")
-_SAME_IN_ALL_ROWS = ("task", "variant", "perturber", "family", "severity")
+_SAME_IN_ALL_ROWS = ("task", "variant", "perturber", "family", "severity", "bank_sha256")
 _TEXT_FIELDS = ("item_id", "cluster_id", *_SAME_IN_ALL_ROWS[:4], "outcome", "canonical_sha256")
 
 
@@ -235,7 +235,7 @@ def _read_samples(results: Path, data: Mapping[str, Any], task: str) -> Samples:
         record = _record(sample, where)
         first = first or record
         for field in _SAME_IN_ALL_ROWS:
-            if record[field] != first[field]:
+            if record.get(field) != first.get(field):
                 raise DataError(f"{where}: {field!r} is not that of the rows before")
         if record["item_id"] in rows:
             raise DataError(f"{where}: the item {record['item_id']!r} stands twice in this file")
@@ -243,12 +243,13 @@ def _read_samples(results: Path, data: Mapping[str, Any], task: str) -> Samples:
         replies += _reply_code(record["item_id"], sample.get("resps"))
     if not first:
         raise DataError(f"{path} has no row with the filter {wanted_filter!r}")
+    shared: dict[str, Any] = {field: first.get(field) for field in _SAME_IN_ALL_ROWS}
     held = f"{PREFIX}{first['variant']}__{first['task']}"
     if held != task:
         raise DataError(f"{path} holds answers to {_shown(held)}, not to {task}")
     return Samples(
         path=path,
-        **{field: first[field] for field in _SAME_IN_ALL_ROWS},
+        **shared,
         metric=metric,
         filter=wanted_filter,
         chance=chance,
@@ -276,6 +277,7 @@ def _record(sample: Mapping[str, Any], where: str) -> dict[str, Any]:
     levels = WEAKEST_FIRST if record["outcome"] == "changed" else (None, *WEAKEST_FIRST)
     wrong = [name for name in _TEXT_FIELDS if not isinstance(record[name], str)]
     wrong += ["severity"] * (type(record["severity"]) not in (int, type(None)))
+    wrong += ["bank_sha256"] * (not isinstance(record.get("bank_sha256"), (str, type(None))))
     wrong += ["outcome"] * (record["outcome"] not in outcomes)
     wrong += ["evidence"] * (record["evidence"] not in levels)
     for name in wrong:

@@ -43,7 +43,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Samples:
-    """One variant of one task, as one checkpoint answered it."""
+    """One variant of one task, as one checkpoint answered it.
+
+    Attributes:
+        bank_sha256: hash of the bank of rewordings that was replayed; None without one.
+    """
 
     path: Path
     task: str
@@ -51,6 +55,7 @@ class Samples:
     perturber: str
     family: str
     severity: int | None
+    bank_sha256: str | None
     metric: str
     filter: str
     chance: float
