@@ -76,14 +76,19 @@ def without_failing(plan: RunPlan) -> tuple[RunPlan, Mapping[str, str]]:
     Raises:
         RunError: when no variant is left.
     """
-    tasks = {t for checkpoint in plan.checkpoints for t in checkpoint.tasks or plan.tasks}
+    tasks = {
+        (task, checkpoint.num_fewshot or 0)
+        for checkpoint in plan.checkpoints
+        for task in checkpoint.tasks or plan.tasks
+    }
     failed: dict[str, str] = {}
     for variant in plan.suite.variants:
         prompt_level = get_perturber(variant.perturber).level == "prompt"
         try:
-            for spec in map(get_task, sorted(tasks)):
-                for split in (spec.eval_split, spec.train_split)[: 1 + prompt_level]:
-                    perturbed_docs(spec.name, variant, split)
+            for spec, shots in ((get_task(task), shots) for task, shots in sorted(tasks)):
+                perturbed_docs(spec.name, variant, spec.eval_split, shots)
+                if prompt_level:
+                    perturbed_docs(spec.name, variant, spec.train_split)
         except RunError as error:
             failed[variant.slug] = str(error)
     kept = tuple(v for v in plan.suite.variants if v.slug not in failed)
@@ -99,7 +104,7 @@ def stages(plan: RunPlan, checkpoint: CheckpointSpec) -> tuple[Stage, ...]:
         (spec, variant)
         for spec in (get_task(t) for t in checkpoint.tasks or plan.tasks)
         for variant in (Variant(), *plan.suite.variants)
-        if _applies(spec, variant)
+        if _applies(spec, variant, checkpoint.num_fewshot or 0)
     ]
     rerun = tuple(p for p in pairs if p[1].perturber == RERUN)
     main = tuple(p for p in pairs if p[1].perturber != RERUN)
@@ -119,10 +124,10 @@ def item_subset(spec: TaskSpec, items: int | None, seed: int) -> list[int] | Non
     return sorted(permutation(item_generator(seed, "item_subset", "1", spec.name), count)[:items])
 
 
-def _applies(spec: TaskSpec, variant: Variant) -> bool:
+def _applies(spec: TaskSpec, variant: Variant, shots: int) -> bool:
     if variant.perturber.startswith("control.") or variant.perturber == "canonical":
         return True
-    docs = perturbed_docs(spec.name, variant, spec.eval_split)
+    docs = perturbed_docs(spec.name, variant, spec.eval_split, shots)
     return any(doc["oodrop"]["outcome"] == "changed" for doc in docs)
 
 
@@ -133,7 +138,7 @@ def _run_checkpoint(plan: RunPlan, spec: CheckpointSpec, folder: Path, reporter:
     fingerprint = spec.fingerprint(banks)
     lm: Any = None
     for stage in todo:
-        identity = _identity(plan, spec, stage) | {"bank": banks, "fingerprint": fingerprint}
+        identity = _identity(plan, spec, stage, banks, fingerprint)
         place = folder / stage.name
         if _finished(place, identity):
             reporter.message(f"{spec.name}: {stage.name} is there already")
@@ -141,11 +146,17 @@ def _run_checkpoint(plan: RunPlan, spec: CheckpointSpec, folder: Path, reporter:
         if lm is None:
             reporter.message(f"{spec.name}: loading {spec.model}")
             lm = spec.load()
-        items = f"{spec.items} items" if spec.items else "all items"
-        reporter.message(f"{spec.name}: {stage.name}, {len(stage.tasks)} task variants on {items}")
+        reporter.message(
+            f"{spec.name}: {stage.name}, {len(stage.tasks)} task variants on {_on(spec)}"
+        )
         _run_stage(plan, spec, stage, identity, lm, folder, reporter)
     _write_json(folder / CHECKPOINT_FILE, {"name": spec.name, "fingerprint": fingerprint})
     return folder
+
+
+def _on(spec: CheckpointSpec) -> str:
+    items = f"{spec.items} items" if spec.items else "all items"
+    return f"{items}, few-shot examples: {spec.num_fewshot}" if spec.num_fewshot else items
 
 
 def _run_stage(
@@ -199,6 +210,7 @@ def _evaluate(
         model_args=args,
         tasks=_yaml_paths(stage, folder / "tasks"),
         task_manager=TaskManager(include_defaults=False),
+        num_fewshot=spec.num_fewshot,
         batch_size=stage.batch_size,
         device=spec.device,
         samples=samples or None,
@@ -246,13 +258,22 @@ def _verify(folder: Path, counts: Mapping[str, int]) -> None:
             raise RunError(f"{found[0]} holds {written} of {count} samples")
 
 
-def _identity(plan: RunPlan, spec: CheckpointSpec, stage: Stage) -> dict[str, Any]:
-    """What a finished stage must match to be reused, besides its banks and the fingerprint."""
+def _identity(
+    plan: RunPlan,
+    spec: CheckpointSpec,
+    stage: Stage,
+    banks: Mapping[str, str],
+    fingerprint: str,
+) -> dict[str, Any]:
+    """What a finished stage must match to be reused; what explains a difference best is first."""
     return {
-        "tasks": stage.tasks,
         "items": spec.items,
+        "num_fewshot": spec.num_fewshot,
+        "bank": banks,
         "seed": plan.seed,
         "batch_size": stage.batch_size,
+        "tasks": stage.tasks,
+        "fingerprint": fingerprint,
     }
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -89,11 +89,16 @@ def _checkpoints(runs: Sequence[RunFile]) -> tuple[Checkpoint, ...]:
             model=run.model,
             model_args=redact(run.model_args),
             chat_template=run.chat_template,
+            num_fewshot=_shots(r for r in runs if r.checkpoint_key == key),
             lm_eval_version=run.lm_eval_version,
             date=datetime.fromtimestamp(run.date, UTC).date().isoformat(),
         )
         for key, run in newest.items()
     )
+
+
+def _shots(runs: Iterable[RunFile]) -> tuple[int, ...]:
+    return tuple(sorted({samples.num_fewshot for run in runs for samples in run.samples}))
 
 
 def _notes(runs: Sequence[RunFile], groups: Sequence[Group]) -> Iterator[str]:

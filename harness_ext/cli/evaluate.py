@@ -64,6 +64,10 @@ def run(
     items: Annotated[
         int | None, typer.Option(min=1, help="Seeded random subset of each task.")
     ] = None,
+    num_fewshot: Annotated[
+        int | None,
+        typer.Option("--num-fewshot", "--num_fewshot", min=0, help="As lm_eval's."),
+    ] = None,
     batch_size: Annotated[int, typer.Option("--batch_size", min=1, help="As lm_eval's.")] = 16,
     device: Annotated[
         str | None, typer.Option(help="As lm_eval's; default: cuda where there is one.")
@@ -107,6 +111,7 @@ def run(
             "batch_size": batch_size,
             "device": device,
             "items": items,
+            "num_fewshot": num_fewshot,
         }
         spec = CheckpointSpec.from_dict(fields, "command line")
         plan = RunPlan((spec,), tuple(t.strip() for t in tasks.split(",")), get_suite(suite), seed)
