@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -24,7 +24,6 @@ from oodrop.harness_ext.perturbed import perturbed_docs
 from oodrop.harness_ext.plan import RunPlan, check_plan
 from oodrop.harness_ext.variants import banks_of
 from oodrop.harness_ext.yamls import RERUN, task_name, task_yaml
-from oodrop.perturbers.registry import get_perturber
 from oodrop.perturbers.rng import item_generator, permutation
 from oodrop.perturbers.variant import Variant
 from oodrop.reports.reader import CHECKPOINT_FILE
@@ -66,36 +65,10 @@ def run(plan: RunPlan, out: Path, reporter: Reporter) -> list[Path]:
         RunError: when a model cannot be loaded or outputs are incomplete.
     """
     check_plan(plan, out)
+    for what, reason in plan.left_out.items():
+        reporter.message(f"left out: {what}: {reason}")
     with _quiet_harness():
         return [_run_checkpoint(plan, c, out / c.name, reporter) for c in plan.checkpoints]
-
-
-def without_failing(plan: RunPlan) -> tuple[RunPlan, Mapping[str, str]]:
-    """The plan without the variants whose perturber fails on some document, and why each does.
-
-    Raises:
-        RunError: when no variant is left.
-    """
-    tasks = {
-        (task, checkpoint.num_fewshot or 0)
-        for checkpoint in plan.checkpoints
-        for task in checkpoint.tasks or plan.tasks
-    }
-    failed: dict[str, str] = {}
-    for variant in plan.suite.variants:
-        prompt_level = get_perturber(variant.perturber).level == "prompt"
-        try:
-            for spec, shots in ((get_task(task), shots) for task, shots in sorted(tasks)):
-                perturbed_docs(spec.name, variant, spec.eval_split, shots)
-                if prompt_level:
-                    perturbed_docs(spec.name, variant, spec.train_split)
-        except RunError as error:
-            failed[variant.slug] = str(error)
-    kept = tuple(v for v in plan.suite.variants if v.slug not in failed)
-    if not kept:
-        first = next(iter(failed.values()))
-        raise RunError(f"no variant of the suite {plan.suite.name} is left: {first}")
-    return replace(plan, suite=replace(plan.suite, variants=kept)), failed
 
 
 def stages(plan: RunPlan, checkpoint: CheckpointSpec) -> tuple[Stage, ...]:
@@ -150,7 +123,8 @@ def _run_checkpoint(plan: RunPlan, spec: CheckpointSpec, folder: Path, reporter:
             f"{spec.name}: {stage.name}, {len(stage.tasks)} task variants on {_on(spec)}"
         )
         _run_stage(plan, spec, stage, identity, lm, folder, reporter)
-    _write_json(folder / CHECKPOINT_FILE, {"name": spec.name, "fingerprint": fingerprint})
+    record = {"name": spec.name, "fingerprint": fingerprint, "left_out": dict(plan.left_out)}
+    _write_json(folder / CHECKPOINT_FILE, record)
     return folder
 
 

@@ -102,6 +102,7 @@ def _shots(runs: Iterable[RunFile]) -> tuple[int, ...]:
 
 
 def _notes(runs: Sequence[RunFile], groups: Sequence[Group]) -> Iterator[str]:
+    yield from _went_without(runs)
     for group in groups:
         yield from _identical_replies(group)
         yield from group.left_out
@@ -110,6 +111,17 @@ def _notes(runs: Sequence[RunFile], groups: Sequence[Group]) -> Iterator[str]:
     foreign = sorted({name for run in runs for name in run.foreign_tasks})
     if foreign:
         yield f"results of other tasks were not read: {', '.join(foreign[:5])}"
+
+
+def _went_without(runs: Sequence[RunFile]) -> Iterator[str]:
+    """Variants that the suite had and a plugin could not give."""
+    names = name_checkpoints(runs)
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for run in runs:
+        for variant in run.left_out.items():
+            found.setdefault(variant, {})[names[run.checkpoint_key]] = None
+    for (slug, reason), checkpoints in found.items():
+        yield f"{slug} was left out when {', '.join(checkpoints)} ran: {redact(reason)}"
 
 
 def _apart(task: str, groups: Sequence[Group]) -> Iterator[str]:

@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -112,11 +112,11 @@ def _read_run(path: Path) -> RunFile:
         raise DataError(f"{path}: 'date' must be seconds since 1970, got {_shown(date)}")
     ours = [name for name in tasks if name.startswith(PREFIX)]
     model, args = _text(config.get("model"), path), _arguments(config.get("model_args"), path)
-    key, name = _marked(path) or _named(model, args)
+    marker = _marked(path) or _Marker(*_named(model, args), {})
     return RunFile(
         path=path,
-        checkpoint_key=key,
-        checkpoint_name=name,
+        checkpoint_key=marker.key,
+        checkpoint_name=marker.name,
         model=model,
         model_args=args,
         chat_template=bool(data.get("chat_template_sha") or data.get("chat_template")),
@@ -124,11 +124,20 @@ def _read_run(path: Path) -> RunFile:
         date=float(date),
         samples=tuple(_read_samples(path, data, name) for name in ours),
         foreign_tasks=tuple(name for name in tasks if name not in ours),
+        left_out=marker.left_out,
     )
 
 
-def _marked(path: Path) -> tuple[str, str] | None:
-    """Key and name of the checkpoint from oodrop's own file in one of the folders above."""
+class _Marker(NamedTuple):
+    """What oodrop's own file says of a checkpoint."""
+
+    key: str
+    name: str
+    left_out: Mapping[str, str]
+
+
+def _marked(path: Path) -> _Marker | None:
+    """What oodrop's own file in one of the folders above says."""
     for folder in list(path.parents)[:4]:
         marker = folder / CHECKPOINT_FILE
         if not marker.exists():
@@ -140,7 +149,10 @@ def _marked(path: Path) -> tuple[str, str] | None:
         key, name = content.get("fingerprint"), content.get("name")
         if not isinstance(key, str) or not isinstance(name, str) or not key or not name:
             raise DataError(f"{marker}: 'fingerprint' and 'name' must both be text")
-        return key, name
+        left_out = content.get("left_out", {})
+        if not isinstance(left_out, dict) or not all(isinstance(v, str) for v in left_out.values()):
+            raise DataError(f"{marker}: 'left_out' must be an object of texts")
+        return _Marker(key, name, left_out)
     return None
 
 

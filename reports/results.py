@@ -67,7 +67,11 @@ class Samples:
 
 @dataclass(frozen=True)
 class RunFile:
-    """One results file and its samples."""
+    """One results file and its samples.
+
+    Attributes:
+        left_out: slug of each variant that the run had to go on without -> why.
+    """
 
     path: Path
     checkpoint_key: str
@@ -79,3 +83,4 @@ class RunFile:
     date: float
     samples: tuple[Samples, ...]
     foreign_tasks: tuple[str, ...]
+    left_out: Mapping[str, str]

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 import typer
+from rich.markup import escape
 
 from oodrop import OodropError
 from oodrop.harness_ext.cli.app import app, err, out
@@ -89,17 +89,17 @@ def run(
     Example: oodrop run checkpoints.yaml -o runs/nightly
     """
     need_eval()
-    load_plugins(plugin, on_plugin_error)
+    skipped = load_plugins(plugin, on_plugin_error)
     _harness_environment()
     from oodrop.harness_ext import run as runner
     from oodrop.harness_ext.checkpoints import CheckpointSpec
-    from oodrop.harness_ext.plan import RunPlan, read_config
-    from oodrop.perturbers import get_suite
+    from oodrop.harness_ext.leftout import suite_of_what_is_there
+    from oodrop.harness_ext.plan import RunPlan, read_config, without_failing
 
     if (config is None) == (model is None):
         raise OodropError("run takes either a configuration file or --model, and not both")
     if config is not None:
-        plan = read_config(config)
+        plan = read_config(config, skipped)
     else:
         from lm_eval.utils import simple_parse_args_string
 
@@ -114,15 +114,15 @@ def run(
             "num_fewshot": num_fewshot,
         }
         spec = CheckpointSpec.from_dict(fields, "command line")
-        plan = RunPlan((spec,), tuple(t.strip() for t in tasks.split(",")), get_suite(suite), seed)
-    failed: Mapping[str, str] = {}
+        chosen, left_out = suite_of_what_is_there(suite, skipped)
+        named = tuple(t.strip() for t in tasks.split(","))
+        plan = RunPlan((spec,), named, chosen, seed, left_out)
     if on_plugin_error == "skip":
-        plan, failed = runner.without_failing(plan)
-        tell_left_out(failed)
+        plan = without_failing(plan)
     with Steps("answers") as bar:
         folders = runner.run(plan, folder, _Terminal(bar))
     _report(folders, folder / "report", "auto", 10_000, plan.seed)
-    tell_left_out(failed)
+    tell_left_out(plan.left_out)
 
 
 @app.command()
@@ -202,7 +202,7 @@ class _Terminal:
 
     def message(self, text: str) -> None:
         self._bar.hide()
-        err.print(text, highlight=False)
+        err.print(escape(text), highlight=False, soft_wrap=True)
 
     def progress(self, there: int, needed: int) -> None:
         self._bar.reach(there, needed)

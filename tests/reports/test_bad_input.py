@@ -361,6 +361,15 @@ def test_a_date_that_is_none(alpha: Path, read: Read, value: object) -> None:
     fails(read, alpha, DataError, str(path), "'date'")
 
 
+@pytest.mark.parametrize("value", [None, [], "lexical_x", {"lexical_x": 3}, {"lexical_x": None}])
+def test_a_marker_that_does_not_say_why_variants_are_left_out(
+    alpha: Path, read: Read, value: object
+) -> None:
+    path = alpha / "oodrop_checkpoint.json"
+    edit_json(path, lambda content: content.update(left_out=value))
+    fails(read, alpha, DataError, str(path), "'left_out'")
+
+
 @pytest.mark.parametrize(
     "content",
     [b"", b"[]", b"{", b"{}", b'{"name": "x"}', b'{"fingerprint": "x"}',
