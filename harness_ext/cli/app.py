@@ -52,7 +52,7 @@ def _options(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and leave with the exit code that DESIGN promises."""
+    """Run the command line and leave with the exit code that the help promises."""
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
