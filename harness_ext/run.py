@@ -27,6 +27,7 @@ from oodrop.harness_ext.yamls import RERUN, task_name, task_yaml
 from oodrop.perturbers.rng import item_generator, permutation
 from oodrop.perturbers.variant import Variant
 from oodrop.reports.reader import CHECKPOINT_FILE
+from oodrop.reports.writing import write_whole
 from oodrop.tasks import get_task
 from oodrop.tasks.spec import TaskSpec
 
@@ -270,9 +271,7 @@ def _finished(place: Path, identity: Mapping[str, Any]) -> bool:
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
 @contextmanager

@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import product
 from typing import TypeVar
 
+from oodrop import OodropError, RunError
 from oodrop.perturbers import banks
 from oodrop.perturbers.item import TEMPLATE, Item
 from oodrop.perturbers.registry import Perturber, all_perturbers
@@ -69,6 +71,25 @@ def banks_of(variants: Iterable[Variant]) -> dict[str, str]:
     """Id to `bank_sha256` of every bank that the variants replay."""
     hashed = {v.parameters.get("bank", ""): bank_sha256(v) for v in variants}
     return {bank: sha256 for bank, sha256 in sorted(hashed.items()) if sha256}
+
+
+@contextmanager
+def what_it_lacks(*, strict: bool) -> Iterator[list[str]]:
+    """While perturbers are tried: gets the reason where one lacks data or a package.
+
+    Raises:
+        OodropError: with ``strict``, instead of the reason.
+        RunError: when a perturber fails.
+    """
+    reasons: list[str] = []
+    try:
+        yield reasons
+    except RunError:
+        raise
+    except OodropError as error:
+        if strict:
+            raise
+        reasons.append(str(error))
 
 
 def evenly_spaced(things: Sequence[T], most: int | None) -> list[T]:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -11,7 +10,7 @@ import typer
 from rich.markup import escape
 
 from oodrop import OodropError
-from oodrop.harness_ext.cli.app import app, err, out
+from oodrop.harness_ext.cli.app import app, err, out, quiet_libraries
 from oodrop.harness_ext.cli.look import OnPluginError, Plugins, load_plugins, tell_left_out
 from oodrop.harness_ext.cli.steps import Steps
 
@@ -90,7 +89,7 @@ def run(
     """
     need_eval()
     skipped = load_plugins(plugin, on_plugin_error)
-    _harness_environment()
+    quiet_libraries()
     from oodrop.harness_ext import run as runner
     from oodrop.harness_ext.checkpoints import CheckpointSpec
     from oodrop.harness_ext.leftout import suite_of_what_is_there
@@ -180,18 +179,6 @@ def _default_name(model: str, model_args: str) -> str:
     from oodrop.reports.reader import checkpoint_name
 
     return re.sub(r"[^\w.+-]+", "_", checkpoint_name(model, model_args)).lstrip(".") or "model"
-
-
-def _harness_environment() -> None:
-    """Quiet libraries, before they are imported and read these variables."""
-    for name, value in {
-        "TQDM_DISABLE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "TRANSFORMERS_VERBOSITY": "error",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "LMEVAL_LOG_LEVEL": "ERROR",
-    }.items():
-        os.environ.setdefault(name, value)
 
 
 class _Terminal:
