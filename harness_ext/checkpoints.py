@@ -34,6 +34,7 @@ class CheckpointSpec:
         device: as lm-eval's option.
         tasks: tasks to run it on; None for all of the run.
         items: size of the seeded random subset of each task; None for all items.
+        num_fewshot: as lm-eval's option; None for the number that the task declares, or none.
     """
 
     name: str
@@ -44,14 +45,21 @@ class CheckpointSpec:
     device: str | None = None
     tasks: tuple[str, ...] | None = None
     items: int | None = None
+    num_fewshot: int | None = None
 
-    def fingerprint(self) -> str:
-        """Hash of everything that decides an answer: weights, settings, library versions."""
+    def fingerprint(self, banks: Mapping[str, str]) -> str:
+        """Hash of everything that decides an answer: weights, settings, banks, library versions.
+
+        Args:
+            banks: hash of the content of each bank that is replayed, by its id.
+        """
         content = {
             "model": self.model,
             "model_args": {k: str(v) for k, v in self.resolved_args().items()},
             "weights": _weights(self.resolved_args()),
             "apply_chat_template": self.apply_chat_template,
+            "num_fewshot": self.num_fewshot,
+            "banks": dict(banks),
             "versions": {name: _version(name) for name in ("lm_eval", "transformers", "torch")},
             "oodrop": __version__,
         }
@@ -113,10 +121,12 @@ class CheckpointSpec:
         fields = dict(data)
         if not isinstance(fields.get("model_args", {}), Mapping):
             raise DataError(f"{where}: 'model_args' must be a mapping")
-        for key in ("items", "batch_size"):
+        for key, least in (("items", 1), ("batch_size", 1), ("num_fewshot", 0)):
             value = fields.get(key, 1)
-            if value is not None and (not isinstance(value, int) or value < 1):
-                raise DataError(f"{where}: {key!r} must be a whole number above 0, got {value!r}")
+            if value is not None and (type(value) is not int or value < least):
+                raise DataError(
+                    f"{where}: {key!r} must be a whole number from {least}, got {value!r}"
+                )
         if fields.get("tasks") is not None:
             fields["tasks"] = tuple(fields["tasks"])
         return cls(**fields)

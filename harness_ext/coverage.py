@@ -8,8 +8,8 @@ from dataclasses import asdict, dataclass
 from statistics import median
 from typing import Any
 
-from oodrop import DataError, OodropError, RunError
-from oodrop.harness_ext.variants import evenly_spaced
+from oodrop import DataError
+from oodrop.harness_ext.variants import evenly_spaced, what_it_lacks
 from oodrop.perturbers.certificate import Certificate, Outcome
 from oodrop.perturbers.engine import Bound, Perturbed
 from oodrop.perturbers.item import Item
@@ -175,17 +175,13 @@ class CoverageStudy:
         """
         certificates: list[Certificate] = []
         changes: list[_Change] = []
-        try:
+        with what_it_lacks(strict=strict) as lacks:
             for subject, done in self._tried(variant, tick):
                 certificates.append(done.certificate)
                 if done.certificate.outcome == "changed":
                     changes.append(self._change(subject, done))
-        except RunError:
-            raise
-        except OodropError as error:
-            if strict:
-                raise
-            return Coverage(variant, Applicability.of(()), _medians(()), str(error))
+        if lacks:
+            return Coverage(variant, Applicability.of(()), _medians(()), lacks[0])
         return Coverage(variant, Applicability.of(certificates), _medians(changes))
 
     def _tried(

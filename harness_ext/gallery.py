@@ -4,24 +4,21 @@ from __future__ import annotations
 
 import inspect
 import json
-import secrets
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-from jinja2 import ChoiceLoader, Environment, FileSystemLoader, PackageLoader, StrictUndefined
-
-from oodrop import DataError, OodropError, RunError, __version__
+from oodrop import DataError, __version__
 from oodrop.harness_ext.coverage import Applicability
-from oodrop.harness_ext.variants import evenly_spaced
+from oodrop.harness_ext.variants import evenly_spaced, what_it_lacks
 from oodrop.perturbers.edits import Reorder, Use
 from oodrop.perturbers.engine import Bound, Perturbed
 from oodrop.perturbers.item import Item
 from oodrop.perturbers.registry import FAMILIES, Perturber
 from oodrop.perturbers.variant import Variant
 from oodrop.reports.render.diff import Segment, word_diff
-from oodrop.reports.render.text import visible
+from oodrop.reports.render.pages import page_environment
+from oodrop.reports.writing import write_whole
 from oodrop.tasks.spec import Doc, TaskSpec
 
 POLICY = "default-src 'none'; style-src 'unsafe-inline'; base-uri 'none'; form-action 'none'"
@@ -115,18 +112,14 @@ class Gallery:
         return PerturberView(plugin, about, views)
 
     def _variant(self, variant: Variant, strict: bool, tick: Tick) -> VariantView:
-        try:
+        certificates = []
+        with what_it_lacks(strict=strict) as lacks:
             apply = Bound(variant)
-            certificates = []
             for item in self.items:
                 certificates.append(apply(item).certificate)
                 tick()
-        except RunError:
-            raise
-        except OodropError as error:
-            if strict:
-                raise
-            return VariantView(variant, Applicability.of(()), (), str(error))
+        if lacks:
+            return VariantView(variant, Applicability.of(()), (), lacks[0])
         changed = [k for k, c in enumerate(certificates) if c.outcome == "changed"]
         chosen = evenly_spaced(changed, self.shown)
         examples = tuple(
@@ -196,33 +189,8 @@ def gallery_html(gallery: Gallery, views: Sequence[PerturberView]) -> str:
         for family in FAMILIES
         if (members := [view for view in views if view.plugin.family == family])
     ]
-    return (
-        _environment()
-        .get_template("gallery.html.jinja")
-        .render(gallery=gallery, families=families, policy=POLICY, version=__version__)
-    )
-
-
-def _environment() -> Environment:
-    return Environment(
-        loader=ChoiceLoader(
-            [
-                FileSystemLoader(Path(__file__).parent),
-                PackageLoader("oodrop.reports.render"),  # the house's colours and type
-            ]
-        ),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=_finalize,
-    )
-
-
-def _finalize(value: Any) -> Any:
-    """Every text that leaves the template shows its hidden characters."""
-    return visible(value) if type(value) is str else value
+    template = page_environment(Path(__file__).parent).get_template("gallery.html.jinja")
+    return template.render(gallery=gallery, families=families, policy=POLICY, version=__version__)
 
 
 def check_place(path: Path) -> None:
@@ -238,16 +206,12 @@ def check_place(path: Path) -> None:
 
 
 def write_gallery(page: str, path: Path) -> None:
-    """Write the page in one step: the file is the old one or the new one, never a part.
+    """Write the page in one step.
 
     Raises:
         DataError: when it cannot be written there.
     """
-    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
     try:
-        temporary.write_bytes(page.encode())
-        temporary.replace(path)
+        write_whole(path, page.encode())
     except OSError as error:
         raise DataError(f"the gallery cannot be written to {path}: {error.strerror}") from None
-    finally:
-        temporary.unlink(missing_ok=True)

@@ -12,6 +12,7 @@ from lm_eval.utils import env as jinja_env
 
 from oodrop import DataError
 from oodrop.harness_ext.fewshot import ItemSampler, fewshot_offers
+from oodrop.harness_ext.variants import bank_sha256
 from oodrop.perturbers.engine import Bound, Perturbed
 from oodrop.perturbers.item import CANONICAL_SETTING, FEWSHOT, TEMPLATE, Item
 from oodrop.perturbers.registry import get_perturber
@@ -122,18 +123,20 @@ def perturbed_docs(task: str, variant: Variant, split: str, shots: int = 0) -> D
 
     Computed once per process: several checkpoints are sent the very same documents.
     """
-    key = (task, json.dumps(variant.as_dict(), sort_keys=True), split, shots)
+    key = (task, json.dumps(variant.as_dict(), sort_keys=True), bank_sha256(variant), split, shots)
     if key not in _DOCS:
         _DOCS[key] = _perturb_split(get_task(task), variant, split, shots)
     return _DOCS[key]
 
 
-_DOCS: dict[tuple[str, str, str, int], Docs] = {}
+_DOCS: dict[tuple[str, str, str | None, str, int], Docs] = {}
 
 
 def _perturb_split(spec: TaskSpec, variant: Variant, split: str, shots: int) -> Docs:
     result = Docs()
     bound, offers = Bound(variant), fewshot_offers(shots)
+    replayed = bank_sha256(variant)
+    bank = {} if replayed is None else {"bank_sha256": replayed}
     for doc in spec.docs(split):
         item = spec.item(doc)
         if offers:
@@ -143,7 +146,7 @@ def _perturb_split(spec: TaskSpec, variant: Variant, split: str, shots: int) -> 
             )
         done = bound(item)
         changed = spec.to_doc(doc, done.item)
-        result.append({**changed, "oodrop": record(spec, variant, done)})
+        result.append({**changed, "oodrop": record(spec, variant, done) | bank})
     return result
 
 

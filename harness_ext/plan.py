@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import yaml
 
 from oodrop import DataError
 from oodrop.harness_ext.checkpoints import CheckpointSpec, check_model
-from oodrop.perturbers.suites import Suite, get_suite
+from oodrop.harness_ext.leftout import LeftOut, suite_of_what_is_there, suite_of_what_works
+from oodrop.perturbers.suites import Suite
 from oodrop.perturbers.variant import DEFAULT_SEED
 from oodrop.reports.render import check_writable
 from oodrop.tasks import get_task
@@ -24,16 +26,22 @@ class RunPlan:
         tasks: names of tasks; a checkpoint may take fewer.
         suite: the variants.
         seed: seed of the item subsets.
+        left_out: slug of each variant that the suite had and the run cannot have -> why.
     """
 
     checkpoints: tuple[CheckpointSpec, ...]
     tasks: tuple[str, ...]
     suite: Suite
     seed: int = DEFAULT_SEED
+    left_out: LeftOut = field(default_factory=dict)
 
 
-def read_config(path: Path) -> RunPlan:
+def read_config(path: Path, failed: Mapping[str, str] | None = None) -> RunPlan:
     """Read a run configuration: suite, tasks, seed and a list of checkpoints.
+
+    Args:
+        path: the YAML file.
+        failed: plugins that are skipped, as of `suite_of_what_is_there`.
 
     Raises:
         DataError: with file and field, when it is not one.
@@ -53,9 +61,20 @@ def read_config(path: Path) -> RunPlan:
         CheckpointSpec.from_dict(row, f"configuration {path}, checkpoint {k}")
         for k, row in enumerate(data["checkpoints"], 1)
     )
-    return RunPlan(
-        checkpoints, tuple(data["tasks"]), get_suite(data["suite"]), data.get("seed", DEFAULT_SEED)
-    )
+    suite, left_out = suite_of_what_is_there(data["suite"], failed or {})
+    seed = data.get("seed", DEFAULT_SEED)
+    return RunPlan(checkpoints, tuple(data["tasks"]), suite, seed, left_out)
+
+
+def without_failing(plan: RunPlan) -> RunPlan:
+    """The plan without the variants whose perturber fails on some document of its tasks.
+
+    Raises:
+        RunError: when no variant is left.
+    """
+    tasks = {(t, c.num_fewshot or 0) for c in plan.checkpoints for t in c.tasks or plan.tasks}
+    suite, left_out = suite_of_what_works(plan.suite, sorted(tasks))
+    return replace(plan, suite=suite, left_out={**plan.left_out, **left_out})
 
 
 def check_plan(plan: RunPlan, out: Path) -> None:

@@ -13,7 +13,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
@@ -22,11 +22,12 @@ from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.journal import Journal, JournalledLM
 from oodrop.harness_ext.perturbed import perturbed_docs
 from oodrop.harness_ext.plan import RunPlan, check_plan
+from oodrop.harness_ext.variants import banks_of
 from oodrop.harness_ext.yamls import RERUN, task_name, task_yaml
-from oodrop.perturbers.registry import get_perturber
 from oodrop.perturbers.rng import item_generator, permutation
 from oodrop.perturbers.variant import Variant
 from oodrop.reports.reader import CHECKPOINT_FILE
+from oodrop.reports.writing import write_whole
 from oodrop.tasks import get_task
 from oodrop.tasks.spec import TaskSpec
 
@@ -65,31 +66,10 @@ def run(plan: RunPlan, out: Path, reporter: Reporter) -> list[Path]:
         RunError: when a model cannot be loaded or outputs are incomplete.
     """
     check_plan(plan, out)
+    for what, reason in plan.left_out.items():
+        reporter.message(f"left out: {what}: {reason}")
     with _quiet_harness():
         return [_run_checkpoint(plan, c, out / c.name, reporter) for c in plan.checkpoints]
-
-
-def without_failing(plan: RunPlan) -> tuple[RunPlan, Mapping[str, str]]:
-    """The plan without the variants whose perturber fails on some document, and why each does.
-
-    Raises:
-        RunError: when no variant is left.
-    """
-    tasks = {t for checkpoint in plan.checkpoints for t in checkpoint.tasks or plan.tasks}
-    failed: dict[str, str] = {}
-    for variant in plan.suite.variants:
-        prompt_level = get_perturber(variant.perturber).level == "prompt"
-        try:
-            for spec in map(get_task, sorted(tasks)):
-                for split in (spec.eval_split, spec.train_split)[: 1 + prompt_level]:
-                    perturbed_docs(spec.name, variant, split)
-        except RunError as error:
-            failed[variant.slug] = str(error)
-    kept = tuple(v for v in plan.suite.variants if v.slug not in failed)
-    if not kept:
-        first = next(iter(failed.values()))
-        raise RunError(f"no variant of the suite {plan.suite.name} is left: {first}")
-    return replace(plan, suite=replace(plan.suite, variants=kept)), failed
 
 
 def stages(plan: RunPlan, checkpoint: CheckpointSpec) -> tuple[Stage, ...]:
@@ -98,7 +78,7 @@ def stages(plan: RunPlan, checkpoint: CheckpointSpec) -> tuple[Stage, ...]:
         (spec, variant)
         for spec in (get_task(t) for t in checkpoint.tasks or plan.tasks)
         for variant in (Variant(), *plan.suite.variants)
-        if _applies(spec, variant)
+        if _applies(spec, variant, checkpoint.num_fewshot or 0)
     ]
     rerun = tuple(p for p in pairs if p[1].perturber == RERUN)
     main = tuple(p for p in pairs if p[1].perturber != RERUN)
@@ -118,19 +98,21 @@ def item_subset(spec: TaskSpec, items: int | None, seed: int) -> list[int] | Non
     return sorted(permutation(item_generator(seed, "item_subset", "1", spec.name), count)[:items])
 
 
-def _applies(spec: TaskSpec, variant: Variant) -> bool:
+def _applies(spec: TaskSpec, variant: Variant, shots: int) -> bool:
     if variant.perturber.startswith("control.") or variant.perturber == "canonical":
         return True
-    docs = perturbed_docs(spec.name, variant, spec.eval_split)
+    docs = perturbed_docs(spec.name, variant, spec.eval_split, shots)
     return any(doc["oodrop"]["outcome"] == "changed" for doc in docs)
 
 
 def _run_checkpoint(plan: RunPlan, spec: CheckpointSpec, folder: Path, reporter: Reporter) -> Path:
     folder.mkdir(parents=True, exist_ok=True)
-    fingerprint = spec.fingerprint()
+    todo = stages(plan, spec)
+    banks = banks_of(variant for stage in todo for _, variant in stage.variants)
+    fingerprint = spec.fingerprint(banks)
     lm: Any = None
-    for stage in stages(plan, spec):
-        identity = _identity(plan, spec, stage, fingerprint)
+    for stage in todo:
+        identity = _identity(plan, spec, stage, banks, fingerprint)
         place = folder / stage.name
         if _finished(place, identity):
             reporter.message(f"{spec.name}: {stage.name} is there already")
@@ -138,11 +120,18 @@ def _run_checkpoint(plan: RunPlan, spec: CheckpointSpec, folder: Path, reporter:
         if lm is None:
             reporter.message(f"{spec.name}: loading {spec.model}")
             lm = spec.load()
-        items = f"{spec.items} items" if spec.items else "all items"
-        reporter.message(f"{spec.name}: {stage.name}, {len(stage.tasks)} task variants on {items}")
+        reporter.message(
+            f"{spec.name}: {stage.name}, {len(stage.tasks)} task variants on {_on(spec)}"
+        )
         _run_stage(plan, spec, stage, identity, lm, folder, reporter)
-    _write_json(folder / CHECKPOINT_FILE, {"name": spec.name, "fingerprint": fingerprint})
+    record = {"name": spec.name, "fingerprint": fingerprint, "left_out": dict(plan.left_out)}
+    _write_json(folder / CHECKPOINT_FILE, record)
     return folder
+
+
+def _on(spec: CheckpointSpec) -> str:
+    items = f"{spec.items} items" if spec.items else "all items"
+    return f"{items}, few-shot examples: {spec.num_fewshot}" if spec.num_fewshot else items
 
 
 def _run_stage(
@@ -196,6 +185,7 @@ def _evaluate(
         model_args=args,
         tasks=_yaml_paths(stage, folder / "tasks"),
         task_manager=TaskManager(include_defaults=False),
+        num_fewshot=spec.num_fewshot,
         batch_size=stage.batch_size,
         device=spec.device,
         samples=samples or None,
@@ -244,15 +234,21 @@ def _verify(folder: Path, counts: Mapping[str, int]) -> None:
 
 
 def _identity(
-    plan: RunPlan, spec: CheckpointSpec, stage: Stage, fingerprint: str
+    plan: RunPlan,
+    spec: CheckpointSpec,
+    stage: Stage,
+    banks: Mapping[str, str],
+    fingerprint: str,
 ) -> dict[str, Any]:
-    """What a finished stage must match to be reused."""
+    """What a finished stage must match to be reused; what explains a difference best is first."""
     return {
-        "fingerprint": fingerprint,
-        "tasks": stage.tasks,
         "items": spec.items,
+        "num_fewshot": spec.num_fewshot,
+        "bank": banks,
         "seed": plan.seed,
         "batch_size": stage.batch_size,
+        "tasks": stage.tasks,
+        "fingerprint": fingerprint,
     }
 
 
@@ -275,9 +271,7 @@ def _finished(place: Path, identity: Mapping[str, Any]) -> bool:
 
 
 def _write_json(path: Path, content: Mapping[str, Any]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(content, indent=1) + "\n", encoding="utf-8")
-    temporary.replace(path)
+    write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
 @contextmanager

@@ -1,11 +1,15 @@
-"""Every form that a perturber takes on a task: its parameter values times some severities."""
+"""Every form that a perturber takes on a task, and which bank a variant replays."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+import hashlib
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from itertools import product
 from typing import TypeVar
 
+from oodrop import OodropError, RunError
+from oodrop.perturbers import banks
 from oodrop.perturbers.item import TEMPLATE, Item
 from oodrop.perturbers.registry import Perturber, all_perturbers
 from oodrop.perturbers.variant import DEFAULT_SEED, Variant
@@ -49,6 +53,43 @@ def _offered(item: Item, plugin: Perturber) -> tuple[str, ...]:
     declared = {v for p in all_perturbers().values() for vs in p.parameters.values() for v in vs}
     endings = tuple(f"_{v}" for v in declared)
     return tuple(v for v in values if v not in declared and not v.endswith(endings))
+
+
+def bank_sha256(variant: Variant) -> str | None:
+    """Hash of the content of the bank that a variant replays; None where it replays none.
+
+    Raises:
+        DataError: as `find_bank`.
+    """
+    if variant.perturber not in banks.PERTURBERS or "bank" not in variant.parameters:
+        return None
+    lines = banks.bank_lines(banks.find_bank(variant.parameters["bank"]))
+    return hashlib.sha256(b"".join(lines)).hexdigest()
+
+
+def banks_of(variants: Iterable[Variant]) -> dict[str, str]:
+    """Id to `bank_sha256` of every bank that the variants replay."""
+    hashed = {v.parameters.get("bank", ""): bank_sha256(v) for v in variants}
+    return {bank: sha256 for bank, sha256 in sorted(hashed.items()) if sha256}
+
+
+@contextmanager
+def what_it_lacks(*, strict: bool) -> Iterator[list[str]]:
+    """While perturbers are tried: gets the reason where one lacks data or a package.
+
+    Raises:
+        OodropError: with ``strict``, instead of the reason.
+        RunError: when a perturber fails.
+    """
+    reasons: list[str] = []
+    try:
+        yield reasons
+    except RunError:
+        raise
+    except OodropError as error:
+        if strict:
+            raise
+        reasons.append(str(error))
 
 
 def evenly_spaced(things: Sequence[T], most: int | None) -> list[T]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -89,6 +89,7 @@ def _checkpoints(runs: Sequence[RunFile]) -> tuple[Checkpoint, ...]:
             model=run.model,
             model_args=redact(run.model_args),
             chat_template=run.chat_template,
+            num_fewshot=_shots(r for r in runs if r.checkpoint_key == key),
             lm_eval_version=run.lm_eval_version,
             date=datetime.fromtimestamp(run.date, UTC).date().isoformat(),
         )
@@ -96,7 +97,12 @@ def _checkpoints(runs: Sequence[RunFile]) -> tuple[Checkpoint, ...]:
     )
 
 
+def _shots(runs: Iterable[RunFile]) -> tuple[int, ...]:
+    return tuple(sorted({samples.num_fewshot for run in runs for samples in run.samples}))
+
+
 def _notes(runs: Sequence[RunFile], groups: Sequence[Group]) -> Iterator[str]:
+    yield from _went_without(runs)
     for group in groups:
         yield from _identical_replies(group)
         yield from group.left_out
@@ -105,6 +111,17 @@ def _notes(runs: Sequence[RunFile], groups: Sequence[Group]) -> Iterator[str]:
     foreign = sorted({name for run in runs for name in run.foreign_tasks})
     if foreign:
         yield f"results of other tasks were not read: {', '.join(foreign[:5])}"
+
+
+def _went_without(runs: Sequence[RunFile]) -> Iterator[str]:
+    """Variants that the suite had and a plugin could not give."""
+    names = name_checkpoints(runs)
+    found: dict[tuple[str, str], dict[str, None]] = {}
+    for run in runs:
+        for variant in run.left_out.items():
+            found.setdefault(variant, {})[names[run.checkpoint_key]] = None
+    for (slug, reason), checkpoints in found.items():
+        yield f"{slug} was left out when {', '.join(checkpoints)} ran: {redact(reason)}"
 
 
 def _apart(task: str, groups: Sequence[Group]) -> Iterator[str]:

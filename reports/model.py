@@ -20,6 +20,7 @@ class Checkpoint:
         model: lm-eval's model type (``hf``, ``oodrop-bow``, …).
         model_args: its arguments, secrets and private paths redacted.
         chat_template: whether a chat template was applied.
+        num_fewshot: every number of few-shot examples with which a task was run, ascending.
         lm_eval_version: version of the harness.
         date: ISO date of the run.
     """
@@ -28,6 +29,7 @@ class Checkpoint:
     model: str
     model_args: str
     chat_template: bool
+    num_fewshot: tuple[int, ...]
     lm_eval_version: str
     date: str
 

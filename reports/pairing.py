@@ -60,7 +60,7 @@ def pair(runs: Sequence[RunFile]) -> list[Group]:
         DataError: when a variant has no canonical run beside it.
         NotComparableError: when a variant misses items, when it ran under other settings than its
             canonical run or than before, or when two checkpoints were given another edition of the
-            task or other documents for the same item.
+            task, another bank of rewordings or other documents for the same item.
     """
     names = name_checkpoints(runs)
     by_task: dict[tuple[str, str], dict[str, Samples]] = {}
@@ -70,6 +70,7 @@ def pair(runs: Sequence[RunFile]) -> list[Group]:
             variants = by_task.setdefault((samples.task, checkpoint), {})
             if older := variants.get(samples.variant):
                 _check_settings(checkpoint, older, samples, "an earlier run of it")
+                _check_same_bank(f"two runs of checkpoint {checkpoint}", older, samples)
             variants[samples.variant] = samples
     groups: dict[tuple[Any, ...], dict[str, dict[str, Samples]]] = {}
     for (task, checkpoint), variants in by_task.items():
@@ -182,7 +183,15 @@ def _check_same_task(
             )
 
 
+def _check_same_bank(who: str, left: Samples, right: Samples) -> None:
+    if left.bank_sha256 != right.bank_sha256:
+        raise NotComparableError(
+            f"{who} replayed banks of one name and different content in {left.task}, {left.variant}"
+        )
+
+
 def _check_same_documents(a: str, left: Samples, b: str, right: Samples) -> None:
+    _check_same_bank(f"checkpoints {a} and {b}", left, right)
     for item_id, row in left.rows.items():
         if right.rows[item_id].doc_hash != row.doc_hash:
             raise NotComparableError(

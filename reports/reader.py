@@ -13,7 +13,7 @@ import re
 import sys
 from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import orjson
 
@@ -25,7 +25,7 @@ PREFIX = "oodrop__"
 OUTCOMES = ("changed", "unchanged", "not_applicable", "refused")
 # Part of a file name too: no separators, no control characters.
 _TASK_NAME = re.compile(re.escape(PREFIX) + r"[\w.+-]{1,200}")
-_SAME_IN_ALL_ROWS = ("task", "variant", "perturber", "family", "severity")
+_SAME_IN_ALL_ROWS = ("task", "variant", "perturber", "family", "severity", "bank_sha256")
 _TEXT_FIELDS = ("item_id", "cluster_id", *_SAME_IN_ALL_ROWS[:4], "outcome", "canonical_sha256")
 
 
@@ -112,11 +112,11 @@ def _read_run(path: Path) -> RunFile:
         raise DataError(f"{path}: 'date' must be seconds since 1970, got {_shown(date)}")
     ours = [name for name in tasks if name.startswith(PREFIX)]
     model, args = _text(config.get("model"), path), _arguments(config.get("model_args"), path)
-    key, name = _marked(path) or _named(model, args)
+    marker = _marked(path) or _Marker(*_named(model, args), {})
     return RunFile(
         path=path,
-        checkpoint_key=key,
-        checkpoint_name=name,
+        checkpoint_key=marker.key,
+        checkpoint_name=marker.name,
         model=model,
         model_args=args,
         chat_template=bool(data.get("chat_template_sha") or data.get("chat_template")),
@@ -124,11 +124,20 @@ def _read_run(path: Path) -> RunFile:
         date=float(date),
         samples=tuple(_read_samples(path, data, name) for name in ours),
         foreign_tasks=tuple(name for name in tasks if name not in ours),
+        left_out=marker.left_out,
     )
 
 
-def _marked(path: Path) -> tuple[str, str] | None:
-    """Key and name of the checkpoint from oodrop's own file in one of the folders above."""
+class _Marker(NamedTuple):
+    """What oodrop's own file says of a checkpoint."""
+
+    key: str
+    name: str
+    left_out: Mapping[str, str]
+
+
+def _marked(path: Path) -> _Marker | None:
+    """What oodrop's own file in one of the folders above says."""
     for folder in list(path.parents)[:4]:
         marker = folder / CHECKPOINT_FILE
         if not marker.exists():
@@ -140,7 +149,10 @@ def _marked(path: Path) -> tuple[str, str] | None:
         key, name = content.get("fingerprint"), content.get("name")
         if not isinstance(key, str) or not isinstance(name, str) or not key or not name:
             raise DataError(f"{marker}: 'fingerprint' and 'name' must both be text")
-        return key, name
+        left_out = content.get("left_out", {})
+        if not isinstance(left_out, dict) or not all(isinstance(v, str) for v in left_out.values()):
+            raise DataError(f"{marker}: 'left_out' must be an object of texts")
+        return _Marker(key, name, left_out)
     return None
 
 
@@ -235,7 +247,7 @@ def _read_samples(results: Path, data: Mapping[str, Any], task: str) -> Samples:
         record = _record(sample, where)
         first = first or record
         for field in _SAME_IN_ALL_ROWS:
-            if record[field] != first[field]:
+            if record.get(field) != first.get(field):
                 raise DataError(f"{where}: {field!r} is not that of the rows before")
         if record["item_id"] in rows:
             raise DataError(f"{where}: the item {record['item_id']!r} stands twice in this file")
@@ -243,12 +255,13 @@ def _read_samples(results: Path, data: Mapping[str, Any], task: str) -> Samples:
         replies += _reply_code(record["item_id"], sample.get("resps"))
     if not first:
         raise DataError(f"{path} has no row with the filter {wanted_filter!r}")
+    shared: dict[str, Any] = {field: first.get(field) for field in _SAME_IN_ALL_ROWS}
     held = f"{PREFIX}{first['variant']}__{first['task']}"
     if held != task:
         raise DataError(f"{path} holds answers to {_shown(held)}, not to {task}")
     return Samples(
         path=path,
-        **{field: first[field] for field in _SAME_IN_ALL_ROWS},
+        **shared,
         metric=metric,
         filter=wanted_filter,
         chance=chance,
@@ -276,6 +289,7 @@ def _record(sample: Mapping[str, Any], where: str) -> dict[str, Any]:
     levels = WEAKEST_FIRST if record["outcome"] == "changed" else (None, *WEAKEST_FIRST)
     wrong = [name for name in _TEXT_FIELDS if not isinstance(record[name], str)]
     wrong += ["severity"] * (type(record["severity"]) not in (int, type(None)))
+    wrong += ["bank_sha256"] * (not isinstance(record.get("bank_sha256"), (str, type(None))))
     wrong += ["outcome"] * (record["outcome"] not in outcomes)
     wrong += ["evidence"] * (record["evidence"] not in levels)
     for name in wrong:

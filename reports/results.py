@@ -43,7 +43,11 @@ class Row:
 
 @dataclass(frozen=True)
 class Samples:
-    """One variant of one task, as one checkpoint answered it."""
+    """One variant of one task, as one checkpoint answered it.
+
+    Attributes:
+        bank_sha256: hash of the bank of rewordings that was replayed; None without one.
+    """
 
     path: Path
     task: str
@@ -51,6 +55,7 @@ class Samples:
     perturber: str
     family: str
     severity: int | None
+    bank_sha256: str | None
     metric: str
     filter: str
     chance: float
@@ -62,7 +67,11 @@ class Samples:
 
 @dataclass(frozen=True)
 class RunFile:
-    """One results file and its samples."""
+    """One results file and its samples.
+
+    Attributes:
+        left_out: slug of each variant that the run had to go on without -> why.
+    """
 
     path: Path
     checkpoint_key: str
@@ -74,3 +83,4 @@ class RunFile:
     date: float
     samples: tuple[Samples, ...]
     foreign_tasks: tuple[str, ...]
+    left_out: Mapping[str, str]

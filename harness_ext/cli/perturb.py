@@ -153,14 +153,13 @@ def _write_page(
 
 def _show(spec: TaskSpec, variant: Variant, shown: int, limit: int | None, *, strict: bool) -> None:
     """Print the first changed items of one variant, then what became of all items."""
-    from oodrop import OodropError, RunError
     from oodrop.harness_ext.coverage import Applicability
-    from oodrop.harness_ext.variants import evenly_spaced
+    from oodrop.harness_ext.variants import evenly_spaced, what_it_lacks
     from oodrop.perturbers import Bound
 
     certificates = []
     left = shown
-    try:
+    with what_it_lacks(strict=strict) as lacks:
         apply = Bound(variant)
         for doc in evenly_spaced(spec.docs(spec.eval_split), limit):
             item = spec.item(doc)
@@ -170,12 +169,8 @@ def _show(spec: TaskSpec, variant: Variant, shown: int, limit: int | None, *, st
                 left -= 1
                 after = spec.prompt(spec.to_doc(doc, done.item), done.item.template)
                 _print_change(item, done, spec.prompt(doc, item.template), after)
-    except RunError:
-        raise
-    except OodropError as error:
-        if strict:
-            raise
-        out.print(f"\n[bold]{escape(variant.slug)}[/] is not available: {escape(str(error))}")
+    if lacks:
+        out.print(f"\n[bold]{escape(variant.slug)}[/] is not available: {escape(lacks[0])}")
         return
     _print_counts(variant, spec, Applicability.of(certificates))
 

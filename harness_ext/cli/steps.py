@@ -1,4 +1,4 @@
-"""A progress bar on the error output, for work of known length."""
+"""The progress bar of every long command, on the error output."""
 
 from __future__ import annotations
 
@@ -17,9 +17,14 @@ from oodrop.harness_ext.cli.app import err
 
 
 class Steps:
-    """A bar with a name beside it; gone when the work is done, silent where nobody watches."""
+    """A bar with a name beside it; gone when the work is done, silent where nobody watches.
 
-    def __init__(self, what: str, total: int) -> None:
+    Args:
+        what: what is counted.
+        total: how many there are; None hides the bar until `reach` says so.
+    """
+
+    def __init__(self, what: str, total: int | None = None) -> None:
         self._bar = Progress(
             TextColumn(f"  {what}"),
             BarColumn(),
@@ -31,7 +36,7 @@ class Steps:
             transient=True,
             disable=not err.is_terminal,
         )
-        self._task = self._bar.add_task(what, total=total, name="")
+        self._task = self._bar.add_task(what, total=total, visible=total is not None, name="")
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -47,3 +52,11 @@ class Steps:
     def tick(self) -> None:
         """One step is done."""
         self._bar.advance(self._task)
+
+    def reach(self, done: int, total: int) -> None:
+        """So many steps are done of so many."""
+        self._bar.update(self._task, visible=True, completed=done, total=total)
+
+    def hide(self) -> None:
+        """The bar goes until `reach` is called again."""
+        self._bar.update(self._task, visible=False, completed=0, total=None)

@@ -6,8 +6,8 @@
     paths = write_report(report, Path("out"))
 
 Modules: `verdict`, `flags`, `points`, `labels`, `rows`, `text` (words that every output shares),
-`terminal`, `html` (with `flips` and `diff`), `markdown`, `jsonfile`, `csvfile` (one output each),
-`charts` (with `forest`, `heatmap`, `canvas`, `palette`), `files` (all of them, in a folder).
+`terminal`, `html` (with `pages`, `flips` and `diff`), `markdown`, `jsonfile`, `csvfile` (one output
+each), `charts` (with `forest`, `heatmap`, `canvas`, `palette`), `files` (all of them, in a folder).
 All texts of a report come from models and files: every output escapes them.
 """
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import secrets
 import tempfile
 from collections.abc import Iterator
 from pathlib import Path
@@ -14,6 +13,7 @@ from oodrop.reports.render.html import report_html
 from oodrop.reports.render.jsonfile import report_json
 from oodrop.reports.render.labels import file_stems
 from oodrop.reports.render.markdown import summary_markdown
+from oodrop.reports.writing import write_whole
 
 
 def write_report(report: Report, folder: Path) -> list[Path]:
@@ -27,7 +27,7 @@ def write_report(report: Report, folder: Path) -> list[Path]:
     contents = list(_contents(report))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [_write(folder / name, data) for name, data in contents]
+        return [write_whole(folder / name, data) for name, data in contents]
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise DataError(f"the report cannot be written to {str(folder)!r}: {reason}") from error
@@ -61,13 +61,3 @@ def _contents(report: Report) -> Iterator[tuple[str, bytes]]:
             yield f"forest_{stem}.svg", standalone(drawn.forest).encode()
         if drawn.heatmap:
             yield f"heatmap_{stem}.svg", standalone(drawn.heatmap).encode()
-
-
-def _write(path: Path, data: bytes) -> Path:
-    temporary = path.with_name(f".{path.name[:40]}.{secrets.token_hex(8)}.tmp")
-    try:
-        temporary.write_bytes(data)
-        temporary.replace(path)
-    finally:
-        temporary.unlink(missing_ok=True)
-    return path

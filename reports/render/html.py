@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from jinja2 import Environment, FileSystemLoader, StrictUndefined
+from jinja2 import Environment
 from markupsafe import Markup
 
 from oodrop.reports.model import Report, TaskReport
 from oodrop.reports.render.flags import FlagNote, flag_notes
 from oodrop.reports.render.flips import CheckpointFlips, grouped, room_per_flip
 from oodrop.reports.render.labels import task_labels
+from oodrop.reports.render.pages import page_environment
 from oodrop.reports.render.points import (
     accuracy_span,
     count,
@@ -25,13 +25,11 @@ from oodrop.reports.render.points import (
     span,
 )
 from oodrop.reports.render.rows import Row, checkpoint_names, rows
-from oodrop.reports.render.text import visible
 from oodrop.reports.render.verdict import Verdict, verdicts
 
 if TYPE_CHECKING:
     from oodrop.reports.render.charts import TaskCharts
 
-_TEMPLATES = Path(__file__).parent / "templates"
 POLICY = (
     "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
     "base-uri 'none'; form-action 'none'"
@@ -95,15 +93,7 @@ def _drawing(svg: str | None) -> Markup | None:
 
 
 def _environment() -> Environment:
-    environment = Environment(
-        loader=FileSystemLoader(_TEMPLATES),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-        keep_trailing_newline=True,
-        finalize=_finalize,
-    )
+    environment = page_environment()
     environment.filters.update(
         accuracy_span=accuracy_span,
         floor_words=floor_words,
@@ -114,8 +104,3 @@ def _environment() -> Environment:
     )
     environment.globals.update(count=count, excludes_zero=excludes_zero)
     return environment
-
-
-def _finalize(value: Any) -> Any:
-    """Every text that leaves the template shows its hidden characters; markup is ours already."""
-    return visible(value) if isinstance(value, str) and not isinstance(value, Markup) else value

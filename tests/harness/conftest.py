@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from oodrop.harness_ext.checkpoints import CheckpointSpec
+from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.harness_ext.plan import RunPlan
 from oodrop.harness_ext.run import run
 from oodrop.perturbers import get_suite
@@ -25,6 +27,23 @@ class Silent:
 
     def progress(self, there: int, needed: int) -> None:
         self.last = (there, needed)
+
+
+Refusal = Callable[[list[str]], tuple[int, str]]
+
+
+@pytest.fixture
+def refusal(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> Refusal:
+    """Runs a command in an empty folder: its exit code, and its error output on one line."""
+    monkeypatch.chdir(tmp_path)
+
+    def refuse(arguments: list[str]) -> tuple[int, str]:
+        code = oodrop(arguments)
+        return code, " ".join(capsys.readouterr().err.split())
+
+    return refuse
 
 
 @pytest.fixture(scope="session")

@@ -10,6 +10,8 @@ import pytest
 
 from oodrop.harness_ext.cli.app import app, run
 
+from .conftest import Refusal
+
 COMMANDS = (
     "list", "perturb", "coverage", "tasks-dir", "lm-eval", "run", "report", "verify", "doctor",
 )  # fmt: skip
@@ -87,19 +89,13 @@ def test_perturb_takes_a_plugin(tmp_path: Path, capsys: pytest.CaptureFixture[st
     ],
 )
 def test_errors_are_one_sentence_with_the_promised_exit_code(
-    arguments: list[str],
-    code: int,
-    message: str,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
+    arguments: list[str], code: int, message: str, refusal: Refusal
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert run(arguments) == code
-    shown = capsys.readouterr().err
-    assert message in " ".join(shown.split())
-    assert "Traceback" not in shown
-    assert shown.startswith("oodrop: ")
+    exit_code, said = refusal(arguments)
+    assert exit_code == code
+    assert message in said
+    assert "Traceback" not in said
+    assert said.startswith("oodrop: ")
 
 
 @pytest.mark.usefixtures("own_registry")

@@ -26,6 +26,8 @@ from oodrop.perturbers import (
 )
 from oodrop.tasks import get_task
 
+from .conftest import Refusal
+
 _NUMBER = {"type": ["number", "null"]}
 _COUNT = {"type": "integer", "minimum": 0}
 _TEXT = {"type": "string"}
@@ -197,16 +199,10 @@ def test_tokens_are_those_of_the_tokenizer(
         ),
     ],
 )
-def test_errors_are_one_sentence(
-    arguments: list[str],
-    message: str,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert run(arguments) == 2
-    assert message in " ".join(capsys.readouterr().err.split())
+def test_errors_are_one_sentence(arguments: list[str], message: str, refusal: Refusal) -> None:
+    code, said = refusal(arguments)
+    assert code == 2
+    assert message in said
 
 
 def test_the_table_names_what_its_columns_are(capsys: pytest.CaptureFixture[str]) -> None:

@@ -16,6 +16,8 @@ from oodrop.harness_ext.variants import variants_of
 from oodrop.perturbers import Replace, Variant, all_perturbers, get_perturber, perturber
 from oodrop.tasks import get_task
 
+from .conftest import Refusal
+
 HOSTILE = (
     "</script><img src=x onerror=alert(1)> {{ 7*7 }} \u202egnirts\u202c \x00 \u05e9\u05dc &amp; \"'"
 )
@@ -207,16 +209,10 @@ def test_the_terminal_shows_edits_of_eligible(capsys: pytest.CaptureFixture[str]
         (["--html", "."], "got the folder"),
     ],
 )
-def test_errors_are_one_sentence(
-    arguments: list[str],
-    message: str,
-    capsys: pytest.CaptureFixture[str],
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    monkeypatch.chdir(tmp_path)
-    assert run(["perturb", "everyday", *arguments]) == 2
-    assert message in " ".join(capsys.readouterr().err.split())
+def test_errors_are_one_sentence(arguments: list[str], message: str, refusal: Refusal) -> None:
+    code, said = refusal(["perturb", "everyday", *arguments])
+    assert code == 2
+    assert message in said
 
 
 def test_a_page_that_cannot_be_written_is_said_in_one_sentence(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -123,18 +124,19 @@ def test_a_task_whose_name_begins_with_another_ones_is_told_apart(tmp_path: Path
     _verify(tmp_path, {"everyday": 1, "everyday_letters": 2})
 
 
-def test_the_fingerprint_changes_with_weights_and_settings(tmp_path: Path) -> None:
+def test_the_fingerprint_changes_with_weights_settings_and_banks(tmp_path: Path) -> None:
     (tmp_path / "model.safetensors").write_bytes(b"one")
     base = CheckpointSpec("x", "hf", {"pretrained": str(tmp_path)})
-    seen = {base.fingerprint()}
-    assert CheckpointSpec("renamed", "hf", {"pretrained": str(tmp_path)}).fingerprint() in seen
-    seen.add(CheckpointSpec("x", "hf", {"pretrained": str(tmp_path)}, True).fingerprint())
-    seen.add(
-        CheckpointSpec("x", "hf", {"pretrained": str(tmp_path), "dtype": "float32"}).fingerprint()
-    )
+    other_type = {"pretrained": str(tmp_path), "dtype": "float32"}
+    seen = {base.fingerprint({})}
+    assert replace(base, name="renamed").fingerprint({}) in seen
+    seen.add(replace(base, apply_chat_template=True).fingerprint({}))
+    seen.add(replace(base, model_args=other_type).fingerprint({}))
+    seen.add(base.fingerprint({"mine": "0" * 64}))
+    seen.add(base.fingerprint({"mine": "1" * 64}))
     (tmp_path / "model.safetensors").write_bytes(b"other")
-    seen.add(base.fingerprint())
-    assert len(seen) == 4
+    seen.add(base.fingerprint({}))
+    assert len(seen) == 6
 
 
 @pytest.mark.parametrize(

@@ -130,7 +130,7 @@ def wrap(*tasks: TaskReport, title: str = "Nightly", notes: tuple[str, ...] = ()
     """A report of these tasks, with a checkpoint for each name in them."""
     names = dict.fromkeys(a.checkpoint for t in tasks for a in t.analysis.accuracies)
     checkpoints = tuple(
-        Checkpoint(n, "hf", f"pretrained={n},dtype=bfloat16", True, "0.4.13", "2026-05-01")
+        Checkpoint(n, "hf", f"pretrained={n},dtype=bfloat16", True, (0, 5), "0.4.13", "2026-05-01")
         for n in names
     )
     return Report(title, "0.1.0", checkpoints, tasks, notes)

@@ -33,6 +33,12 @@ def test_sections_come_in_order_of_importance(page):
     assert places == sorted(places)
 
 
+def test_the_provenance_says_how_many_examples_were_shown(page):
+    told = page[page.index('<h2 id="provenance"') :]
+    assert '<th scope="col" class="n">Few-shot examples</th>' in told
+    assert '<td>yes</td><td class="n">0, 5</td>' in told
+
+
 def test_the_page_needs_nothing_else(page, parsed):
     assert (
         "default-src 'none'; style-src 'unsafe-inline'; img-src data:"

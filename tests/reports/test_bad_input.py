@@ -211,6 +211,13 @@ def test_a_record_field_of_the_wrong_type(
     fails(read, alpha, DataError, f"{path}, line 7", repr(field))
 
 
+@pytest.mark.parametrize("value", [[], {}, 3.5, True])
+def test_a_hash_of_a_bank_that_is_none(alpha: Path, read: Read, value: object) -> None:
+    path = samples_file(alpha, TYPO)
+    edit_line(path, 1, lambda row: row["doc"]["oodrop"].update(bank_sha256=value))
+    fails(read, alpha, DataError, f"{path}, line 1", "'bank_sha256'")
+
+
 @pytest.mark.parametrize(
     ("field", "value"),
     [
@@ -223,6 +230,7 @@ def test_a_record_field_of_the_wrong_type(
         ("perturber", "control.rerun"),
         ("family", "ordering"),
         ("severity", 1),
+        ("bank_sha256", "0" * 64),
     ],
 )
 def test_a_record_that_does_not_belong(
@@ -351,6 +359,15 @@ def test_a_date_that_is_none(alpha: Path, read: Read, value: object) -> None:
     path = results_file(alpha)
     edit_json(path, lambda results: results.update(date=value))
     fails(read, alpha, DataError, str(path), "'date'")
+
+
+@pytest.mark.parametrize("value", [None, [], "lexical_x", {"lexical_x": 3}, {"lexical_x": None}])
+def test_a_marker_that_does_not_say_why_variants_are_left_out(
+    alpha: Path, read: Read, value: object
+) -> None:
+    path = alpha / "oodrop_checkpoint.json"
+    edit_json(path, lambda content: content.update(left_out=value))
+    fails(read, alpha, DataError, str(path), "'left_out'")
 
 
 @pytest.mark.parametrize(

@@ -80,6 +80,15 @@ def test_plain_lm_eval_folder_is_named_after_its_model(tmp_path: Path, read: Rea
     assert report.checkpoints[0].model_args == "pretrained=org/alpha,peft=me/lora/"
     assert report.checkpoints[0].date == "2026-11-21"
     assert not report.checkpoints[0].chat_template
+    assert report.checkpoints[0].num_fewshot == (0,)
+
+
+def test_every_number_of_examples_of_a_checkpoint_is_told(tmp_path: Path, read: Read) -> None:
+    for shots, task in ((3, "everyday"), (0, "other")):
+        tasks = tasks_of(*MAIN, task=task)
+        every = {"n-shot": dict.fromkeys(tasks, shots)}
+        write_run(tmp_path / task, tasks, edit=lambda results, every=every: results.update(every))
+    assert [c.num_fewshot for c in read(tmp_path).checkpoints] == [(0, 3)]
 
 
 @pytest.mark.parametrize(

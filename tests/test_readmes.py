@@ -1,0 +1,117 @@
+"""What the READMEs show is what the code does: commands, files, keys, and each 'add one more'."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+import oodrop
+from oodrop.harness_ext.checkpoints import CheckpointSpec
+from oodrop.harness_ext.cli.app import app, run
+from oodrop.perturbers import all_suites
+from oodrop.reports.build import build_report
+from oodrop.tasks import TASKS
+
+from .reports.runs import write_checkpoint
+
+ROOT = Path(oodrop.__file__).resolve().parents[2]
+FOLDERS = ("tasks", "perturbers", "harness_ext", "reports")
+
+
+def text(folder: str = ".") -> str:
+    return (ROOT / folder / "README.md").read_text(encoding="utf-8")
+
+
+def blocks(folder: str, language: str) -> list[str]:
+    fences = re.findall(r"^```(\w*)\n(.*?)^```", text(folder), re.DOTALL | re.MULTILINE)
+    return [content for name, content in fences if name == language]
+
+
+def first_cells(folder: str) -> list[str]:
+    """The names in code marks in the first column of every table."""
+    rows = re.findall(r"^\|((?:\\\||[^|])*)\|", text(folder), re.MULTILINE)
+    return [name for row in rows for name in re.findall(r"`([^`]+)`", row)]
+
+
+def test_every_command_is_told() -> None:
+    told = {c.split()[1] for c in first_cells(".") if c.startswith("oodrop ")}
+    commands = {c.name or c.callback.__name__ for c in app.registered_commands if c.callback}
+    assert told == commands | {group.name for group in app.registered_groups}
+
+
+@pytest.mark.parametrize("folder", FOLDERS)
+def test_files_that_are_told_exist(folder: str) -> None:
+    files = [c for c in first_cells(folder) if re.fullmatch(r"\w+(/|[\w-]*\.(py|yaml))", c)]
+    missing = [name for name in files if not (ROOT / folder / name).exists()]
+    assert missing == []
+
+
+def test_every_module_of_the_extension_is_told() -> None:
+    there = {path.name for path in (ROOT / "harness_ext").glob("*.py")} - {"__init__.py"}
+    assert there - set(first_cells("harness_ext")) == set()
+
+
+def test_every_task_and_suite_is_told() -> None:
+    assert set(TASKS) <= set(first_cells("tasks"))
+    assert set(all_suites()) <= set(first_cells("perturbers"))
+
+
+def test_every_key_of_a_checkpoint_is_told() -> None:
+    assert set(CheckpointSpec.__dataclass_fields__) <= set(first_cells("harness_ext"))
+
+
+def test_the_page_of_a_report_names_no_command_that_is_not_there() -> None:
+    parts = (ROOT / "reports" / "render" / "templates" / "parts.html.j2").read_text("utf-8")
+    named = set(re.findall(r"\(oodrop (\w+)\)", parts))
+    assert named <= {c.name or c.callback.__name__ for c in app.registered_commands if c.callback}
+
+
+def test_links_lead_somewhere() -> None:
+    for folder in (".", *FOLDERS):
+        for link in re.findall(r"\]\(([^)#:]+)\)", text(folder)):
+            assert (ROOT / folder / link).exists(), (folder, link)
+
+
+@pytest.mark.usefixtures("own_registry")
+def test_the_perturber_that_is_shown_works(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    plugin, test = blocks("perturbers", "python")
+    (tmp_path / "shout.py").write_text(plugin, encoding="utf-8")
+    (tmp_path / "test_shout.py").write_text(test, encoding="utf-8")
+    command = blocks("perturbers", "")[0]
+    arguments = command.replace("shout.py", str(tmp_path / "shout.py")).split()
+    assert run(arguments[1:]) == 0
+    assert "???" in capsys.readouterr().out
+    check = [sys.executable, "-m", "pytest", "-q", "-p", "no:cacheprovider", "test_shout.py"]
+    done = subprocess.run(check, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stdout[-2000:]
+
+
+def test_the_reference_model_that_is_shown_works() -> None:
+    import oodrop.harness_ext.models as models
+    from oodrop.tasks import get_task
+
+    (code,) = blocks("harness_ext", "python")
+    names = dict(vars(models)) | {"register_model": lambda name: lambda model: model}
+    exec(compile(code, "README", "exec", dont_inherit=True), names)  # noqa: S102  # our own README
+    spec = get_task("everyday")
+    doc = spec.docs("test")[0]
+    assert names["First"]().answer(spec, spec.item(doc), spec.prompt(doc)) == 0
+
+
+def test_the_output_format_that_is_shown_works(tmp_path: Path) -> None:
+    shown, line = blocks("reports", "python")
+    names: dict[str, object] = {}
+    exec(compile(shown, "README", "exec", dont_inherit=True), names)  # noqa: S102
+    report = build_report([write_checkpoint(tmp_path, "alpha")], resamples=100)
+    exec(f"def rows(report):\n{line}", names)  # noqa: S102
+    ((name, content),) = names["rows"](report)  # type: ignore[operator]
+    assert name == "drops.tsv"
+    assert content.startswith(b"everyday\talpha\tcontrol_identity\t0.0\n")
+    source = (ROOT / "reports" / "render" / "files.py").read_text(encoding="utf-8")
+    assert "def _contents(" in source
