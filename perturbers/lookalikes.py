@@ -31,11 +31,12 @@ def disguises(before: str, after: str) -> bool:
 
     At least two of its letters stay, so that a word never becomes a number.
     """
-    seen = after.translate(_DROP)
+    seen = after if after.isascii() else after.translate(_DROP)
     if len(seen) != len(before) or not before.isalpha():
         return False
-    alike = all(
-        new == old or old in _READ_AS.get(new, ()) or old.lower() in _READ_AS.get(new, ())
-        for old, new in zip(before, seen, strict=True)
-    )
-    return alike and sum(new.isalpha() for new in seen) >= 2
+    for old, new in zip(before, seen, strict=True):
+        if new != old:
+            letters = _READ_AS.get(new, ())
+            if old not in letters and old.lower() not in letters:
+                return False
+    return sum(map(str.isalpha, seen)) >= 2

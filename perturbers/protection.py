@@ -26,14 +26,13 @@ def protected_text_kept(before: Item, after: Item, edits: Edits) -> str:
     """
     if Regold in edits.kinds:
         return ""
-    names = before.names if before.entities else frozenset()
     for name, group in edits.by_segment.items():
         old, new = before.segments[name], after.segments[name]
         if is_plainly_harmless(before, name, old, new, group):
             continue
         if new in reworded_texts(before, name):
             continue
-        problem = text_problem(before, name, old, new, group, names)
+        problem = text_problem(before, name, old, new, group, before.names)
         if problem:
             return problem
     return ""
@@ -70,8 +69,12 @@ def is_plainly_harmless(
         elif not (_stand_apart(old, start, end) and _words_for_words(quoted, after)):
             return False
         if literals:
-            if _brings_literal(literals, new, start + shift, len(after)):
-                return False
+            place = start + shift
+            behind = place + len(after)
+            for literal in literals:  # one that stands in the new text where the edit is
+                size = len(literal) - 1
+                if new.find(literal, place - size if place > size else 0, behind + size) >= 0:
+                    return False
             shift += len(after) - len(quoted)
         last = end
     return True
@@ -105,14 +108,6 @@ def _words_for_words(quoted: str, after: str) -> bool:
         plain = quoted.isalpha() or is_plain(quoted)
         return plain and (after.isalpha() or is_plain(after))
     return disguises(quoted, after) or (quoted.isascii() and quoted.lower() == after.lower())
-
-
-def _brings_literal(literals: Sequence[str], new: str, place: int, length: int) -> bool:
-    """Whether a protected literal stands in the new text where the edit is."""
-    return any(
-        new.find(literal, max(0, place - len(literal) + 1), place + length + len(literal) - 1) >= 0
-        for literal in literals
-    )
 
 
 def text_problem(

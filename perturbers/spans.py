@@ -61,6 +61,7 @@ _NUMBER = re.compile(
 _DIGIT = re.compile(r"\d")
 _TOKEN = re.compile(r"\w+")
 _UNIT_WORD = re.compile(_UNIT, re.I)
+_SMALL_UNIT_WORD = re.compile(_UNIT.lower())  # the same in small letters, in half the time
 _UNPAIRED = frozenset(" .,;!?-")
 _PUNCTUATION = _UNPAIRED | frozenset("'’“”\"")
 _ABOUT_WORDS = re.compile(
@@ -132,10 +133,13 @@ def is_harmless(text: str) -> bool:
 
     And nothing becomes so between blanks: its first word is no unit that a number could claim.
     """
-    if len(text) < 2 or starts_with_unit(text):
+    if len(text) < 2:
         return False
     if text.isascii() and text.isalpha():  # what the patterns say of a single word
-        return text.lower() not in _VOCABULARY_WORDS
+        small = text.lower()
+        return small not in _VOCABULARY_WORDS and not _SMALL_UNIT_WORD.match(small)
+    if starts_with_unit(text):
+        return False
     if not all(c.isalpha() or c in _PUNCTUATION for c in text):
         return False
     return not protected_spans(text + " ")  # a blank behind it may make it a label
