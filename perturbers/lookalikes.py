@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 # What is read as the letter in "leetspeak"; the four that are read at a glance.
 LEET: Mapping[str, str] = {"a": "4", "e": "3", "i": "1", "o": "0"}
@@ -26,6 +27,7 @@ for _table in (LEET, OCR_DIGITS, HOMOGLYPHS):
 _DROP = {ord(c): None for c in INVISIBLE}
 
 
+@lru_cache(maxsize=65536)
 def disguises(before: str, after: str) -> bool:
     """Whether ``after`` is the word ``before`` with look-alike or invisible characters.
 

@@ -9,7 +9,13 @@ from oodrop.perturbers.edits import Edits, Regold, Replace
 from oodrop.perturbers.equivalence import equivalence
 from oodrop.perturbers.item import Item
 from oodrop.perturbers.lookalikes import disguises
-from oodrop.perturbers.spans import is_harmless, is_plain, is_vocabulary, protected_spans
+from oodrop.perturbers.spans import (
+    is_harmless,
+    is_plain,
+    is_vocabulary,
+    opens_quotation,
+    protected_spans,
+)
 
 _MASK = "\ufffc"
 _SAFE_BEFORE = frozenset(' \t"“(')
@@ -52,7 +58,8 @@ def is_plainly_harmless(
     It says the same as `text_problem` (a property test holds them against each other), without
     reading the whole segment again; where it says False, the whole is read.
     """
-    if '"' in old or "“" in old or " '" in old:  # what a quotation is depends on its length
+    # What a quotation is depends on its length.
+    if '"' in old or "“" in old or ("'" in old and opens_quotation(old)):
         return False
     spans, literals, shift, last = item.spans(name), item.protected, 0, -1
     for _, start, quoted, after in group:
