@@ -147,16 +147,14 @@ class Edits(tuple[Edit, ...]):
         by_segment: the replacements of each segment, in text order.
     """
 
-    kinds: set[type]
+    kinds: frozenset[type]
     by_segment: dict[str, list[Replace]]
 
     def __new__(cls, edits: Iterable[Edit] = ()) -> Self:
         """Sort the replacements by segment and place."""
         made = super().__new__(cls, edits)
         groups: dict[str, list[Replace]] = {}
-        kinds: set[type] = set()
         for edit in made:
-            kinds.add(type(edit))
             if isinstance(edit, Replace):
                 if edit[0] in groups:
                     groups[edit[0]].append(edit)
@@ -165,7 +163,7 @@ class Edits(tuple[Edit, ...]):
         for group in groups.values():
             if len(group) > 1:
                 group.sort(key=_place)
-        made.kinds, made.by_segment = kinds, groups
+        made.kinds, made.by_segment = frozenset(map(type, made)), groups
         return made
 
 

@@ -37,7 +37,7 @@ from oodrop.perturbers.rng import item_generator
 from oodrop.perturbers.variant import CANONICAL, Variant
 
 _SURROGATE = re.compile("[\ud800-\udfff]")
-_EDITS = (Replace, Reorder, Use, Relabel, Regold)
+_EDITS = frozenset((Replace, Reorder, Use, Relabel, Regold))
 _ANSWER = (CHOICES, "gold")
 
 
@@ -151,15 +151,15 @@ def check_options(plugin: Perturber, variant: Variant) -> dict[str, Any]:
 
 
 def _checked_edits(plugin: Perturber, item: Item, edits: Sequence[Edit]) -> Edits:
-    if not isinstance(edits, (list, tuple)) or not all(isinstance(e, _EDITS) for e in edits):
+    made = Edits(edits) if isinstance(edits, (list, tuple)) else None
+    if made is None or not made.kinds <= _EDITS:
         raise RunError(
             f"{_what(plugin, item)} must return a list of edits or NotApplicable, got {edits!r:.80}"
         )
-    made = Edits(edits)
-    for group in made.by_segment.values():
-        for segment, _, before, after in group:
-            if segment in _ANSWER:
-                raise RunError(f"{_what(plugin, item)} must not edit the gold or the options' text")
+    for segment, group in made.by_segment.items():
+        if segment in _ANSWER:
+            raise RunError(f"{_what(plugin, item)} must not edit the gold or the options' text")
+        for _, _, before, after in group:
             if before == after:
                 kept = (e for e in edits if not (isinstance(e, Replace) and e.before == e.after))
                 return _checked_edits(plugin, item, list(kept))

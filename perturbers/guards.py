@@ -33,13 +33,13 @@ class Guard:
     Attributes:
         name: stands in the certificate.
         kinds: kinds of edit that it looks at; without one of them it does not run.
-        concerns: whether it has something to look at in these edits of this item.
+        concerns: whether it has something to look at in these edits of this item; None: always.
         check: (before, after, edits) to "" or one sentence saying what is wrong.
     """
 
     name: str
     kinds: tuple[type, ...]
-    concerns: Callable[[Item, Edits], bool]
+    concerns: Callable[[Item, Edits], bool] | None
     check: Callable[[Item, Item, Edits], str]
 
 
@@ -142,10 +142,13 @@ def no_cross_reference(before: Item, after: Item, edits: Edits) -> str:
     return options_refer_to_each_other(before)
 
 
+_REPLACE_ONLY = {Replace}
+
+
 def invertible(before: Item, after: Item, edits: Edits) -> str:
     """Undoing the edits gives the canonical item, byte for byte."""
     try:
-        if edits.kinds == {Replace}:
+        if edits.kinds == _REPLACE_ONLY:
             for name, group in edits.by_segment.items():
                 if undone_text(name, after.segments[name], group) != before.segments[name]:
                     return "undoing the edits gives another text"
@@ -154,10 +157,6 @@ def invertible(before: Item, after: Item, edits: Edits) -> str:
     except ValueError as error:
         return f"the edits cannot be undone: {error}"
     return "" if undone.same_content(before) else "undoing the edits gives another item"
-
-
-def _always(item: Item, edits: Edits) -> bool:
-    return True
 
 
 def _moves_units(item: Item, edits: Edits) -> bool:
@@ -169,8 +168,12 @@ def _moves_options(item: Item, edits: Edits) -> bool:
 
 
 def _renames(item: Item, edits: Edits) -> bool:
-    names = item.names if item.entities else ()
-    return any(isinstance(e, Replace) and e.before in names for e in edits)
+    for names in item.entities.values():
+        for group in edits.by_segment.values():
+            for _, _, before, _ in group:
+                if before in names:
+                    return True
+    return False
 
 
 def _switches_template(item: Item, edits: Edits) -> bool:
@@ -184,15 +187,15 @@ def _has_program_or_must(item: Item, edits: Edits) -> bool:
 
 
 GUARDS: tuple[Guard, ...] = (
-    Guard("G0_protected_text", (Replace,), _always, protected_text_kept),
+    Guard("G0_protected_text", (Replace,), None, protected_text_kept),
     Guard("G1_options", (Reorder,), _moves_options, options_kept),
-    Guard("G1_labels", (Relabel,), _always, labels_renamed),
+    Guard("G1_labels", (Relabel,), None, labels_renamed),
     Guard("G1_units", (Reorder,), _moves_units, units_kept),
     Guard("G2_names", (Replace,), _renames, names_exchanged),
     Guard("G2_prompt_complete", (Use,), _switches_template, prompt_complete),
     Guard("G3_gold_rederived", (Reorder, Regold), _has_program_or_must, gold_rederived),
     Guard("G4_no_cross_reference", (Reorder,), _moves_options, no_cross_reference),
-    Guard("invertible", (Replace, Reorder, Use, Relabel, Regold), _always, invertible),
+    Guard("invertible", (Replace, Reorder, Use, Relabel, Regold), None, invertible),
 )
 
 
@@ -206,8 +209,8 @@ def run_guards(
 ) -> tuple[tuple[str, ...], tuple[str, str] | None]:
     """Names of the guards that ran, and the first failure (name, sentence) if there is one."""
     ran: list[str] = []
-    for guard in _for_kinds(frozenset(edits.kinds)):
-        if guard.concerns(before, edits):
+    for guard in _for_kinds(edits.kinds):
+        if guard.concerns is None or guard.concerns(before, edits):
             problem = guard.check(before, after, edits)
             if problem:
                 return tuple(ran), (guard.name, problem)

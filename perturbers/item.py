@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
-from itertools import chain
 from typing import Any, NamedTuple
 
 from oodrop.perturbers.spans import Span, asks_about_words, eligible_words, protected_spans
@@ -49,6 +48,10 @@ class Word(NamedTuple):
     start: int
     text: str
     lower: str
+
+
+def _led(parts: Iterable[str]) -> str:
+    return "".join([f"{len(part)}:{part}" for part in parts])
 
 
 @dataclass(frozen=True)
@@ -112,7 +115,7 @@ class Item:
     @property
     def names(self) -> frozenset[str]:
         """Every name that may be exchanged, of whatever kind."""
-        return frozenset(name for kind in self.entities.values() for name in kind)
+        return frozenset().union(*self.entities.values())
 
     @property
     def answers(self) -> tuple[str, ...]:
@@ -132,13 +135,12 @@ class Item:
     def altered(self, **changes: Any) -> Item:
         """A copy with some fields changed: `dataclasses.replace` at a tenth of its price."""
         twin = object.__new__(Item)
-        values = twin.__dict__
-        values.update(self.__dict__)
+        values = self.__dict__ | changes
         values.pop("_sha256", None)  # what was found out about the text
         values.pop("_spans", None)
         values.pop("_words", None)
         values.pop("is_about_words", None)
-        values.update(changes)
+        object.__setattr__(twin, "__dict__", values)  # frozen, but not yet given away
         return twin
 
     def same_content(self, other: Item) -> bool:
@@ -151,12 +153,20 @@ class Item:
         )
 
     def _hashed(self) -> str:
-        parts = [*chain.from_iterable(sorted(self.segments.items())), "units"]
-        for name, units in sorted(self.units.items()):
-            parts += [name, *units.members]
-        parts += ["choices", *self.choices, "labels", *self.labels, "gold", repr(self.gold)]
-        parts += ["settings", *chain.from_iterable(sorted(self.settings.items()))]
-        text = "".join([f"{len(part)}:{part}" for part in parts])
+        text = ""
+        for name, told in sorted(self.segments.items()):
+            text += f"{len(name)}:{name}{len(told)}:{told}"
+        text += "5:units"
+        if self.units:
+            for name, units in sorted(self.units.items()):
+                text += _led((name, *units.members))
+        gold = repr(self.gold)
+        text += (
+            f"7:choices{_led(self.choices) if self.choices else ''}"
+            f"6:labels{_led(self.labels) if self.labels else ''}4:gold{len(gold)}:{gold}8:settings"
+        )
+        for name, value in sorted(self.settings.items()):
+            text += f"{len(name)}:{name}{len(value)}:{value}"
         return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
 
     def sha256(self) -> str:

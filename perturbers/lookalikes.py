@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import lru_cache
 
 # What is read as the letter in "leetspeak"; the four that are read at a glance.
 LEET: Mapping[str, str] = {"a": "4", "e": "3", "i": "1", "o": "0"}
@@ -26,16 +27,18 @@ for _table in (LEET, OCR_DIGITS, HOMOGLYPHS):
 _DROP = {ord(c): None for c in INVISIBLE}
 
 
+@lru_cache(maxsize=65536)
 def disguises(before: str, after: str) -> bool:
     """Whether ``after`` is the word ``before`` with look-alike or invisible characters.
 
     At least two of its letters stay, so that a word never becomes a number.
     """
-    seen = after.translate(_DROP)
+    seen = after if after.isascii() else after.translate(_DROP)
     if len(seen) != len(before) or not before.isalpha():
         return False
-    alike = all(
-        new == old or old in _READ_AS.get(new, ()) or old.lower() in _READ_AS.get(new, ())
-        for old, new in zip(before, seen, strict=True)
-    )
-    return alike and sum(new.isalpha() for new in seen) >= 2
+    for old, new in zip(before, seen, strict=True):
+        if new != old:
+            letters = _READ_AS.get(new, ())
+            if old not in letters and old.lower() not in letters:
+                return False
+    return sum(map(str.isalpha, seen)) >= 2

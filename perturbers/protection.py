@@ -9,7 +9,13 @@ from oodrop.perturbers.edits import Edits, Regold, Replace
 from oodrop.perturbers.equivalence import equivalence
 from oodrop.perturbers.item import Item
 from oodrop.perturbers.lookalikes import disguises
-from oodrop.perturbers.spans import is_harmless, is_plain, is_vocabulary, protected_spans
+from oodrop.perturbers.spans import (
+    is_harmless,
+    is_plain,
+    is_vocabulary,
+    opens_quotation,
+    protected_spans,
+)
 
 _MASK = "\ufffc"
 _SAFE_BEFORE = frozenset(' \t"“(')
@@ -26,14 +32,13 @@ def protected_text_kept(before: Item, after: Item, edits: Edits) -> str:
     """
     if Regold in edits.kinds:
         return ""
-    names = before.names if before.entities else frozenset()
     for name, group in edits.by_segment.items():
         old, new = before.segments[name], after.segments[name]
         if is_plainly_harmless(before, name, old, new, group):
             continue
         if new in reworded_texts(before, name):
             continue
-        problem = text_problem(before, name, old, new, group, names)
+        problem = text_problem(before, name, old, new, group, before.names)
         if problem:
             return problem
     return ""
@@ -53,7 +58,8 @@ def is_plainly_harmless(
     It says the same as `text_problem` (a property test holds them against each other), without
     reading the whole segment again; where it says False, the whole is read.
     """
-    if '"' in old or "“" in old or " '" in old:  # what a quotation is depends on its length
+    # What a quotation is depends on its length.
+    if '"' in old or "“" in old or ("'" in old and opens_quotation(old)):
         return False
     spans, literals, shift, last = item.spans(name), item.protected, 0, -1
     for _, start, quoted, after in group:
@@ -70,8 +76,12 @@ def is_plainly_harmless(
         elif not (_stand_apart(old, start, end) and _words_for_words(quoted, after)):
             return False
         if literals:
-            if _brings_literal(literals, new, start + shift, len(after)):
-                return False
+            place = start + shift
+            behind = place + len(after)
+            for literal in literals:  # one that stands in the new text where the edit is
+                size = len(literal) - 1
+                if new.find(literal, place - size if place > size else 0, behind + size) >= 0:
+                    return False
             shift += len(after) - len(quoted)
         last = end
     return True
@@ -105,14 +115,6 @@ def _words_for_words(quoted: str, after: str) -> bool:
         plain = quoted.isalpha() or is_plain(quoted)
         return plain and (after.isalpha() or is_plain(after))
     return disguises(quoted, after) or (quoted.isascii() and quoted.lower() == after.lower())
-
-
-def _brings_literal(literals: Sequence[str], new: str, place: int, length: int) -> bool:
-    """Whether a protected literal stands in the new text where the edit is."""
-    return any(
-        new.find(literal, max(0, place - len(literal) + 1), place + length + len(literal) - 1) >= 0
-        for literal in literals
-    )
 
 
 def text_problem(

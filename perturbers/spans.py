@@ -61,7 +61,9 @@ _NUMBER = re.compile(
 _DIGIT = re.compile(r"\d")
 _TOKEN = re.compile(r"\w+")
 _UNIT_WORD = re.compile(_UNIT, re.I)
-_UNPAIRED = frozenset(" .,;!?-")
+_SMALL_UNIT_WORD = re.compile(_UNIT.lower())  # the same in small letters, in half the time
+_OPENING = re.compile(r"(?<!\w)'")
+_UNPAIRED = frozenset(" .,;!?-'")
 _PUNCTUATION = _UNPAIRED | frozenset("'’“”\"")
 _ABOUT_WORDS = re.compile(
     r"\b(?:spell(?:s|t|ed|ing)?|misspell\w*|rhym\w+|vowels?|verbs?|nouns?|adjectives?|adverbs?|pronouns?|consonants?|syllables?|alphabet\w*"
@@ -132,19 +134,29 @@ def is_harmless(text: str) -> bool:
 
     And nothing becomes so between blanks: its first word is no unit that a number could claim.
     """
-    if len(text) < 2 or starts_with_unit(text):
+    if len(text) < 2:
         return False
     if text.isascii() and text.isalpha():  # what the patterns say of a single word
-        return text.lower() not in _VOCABULARY_WORDS
-    if not all(c.isalpha() or c in _PUNCTUATION for c in text):
+        small = text.lower()
+        return small not in _VOCABULARY_WORDS and not _SMALL_UNIT_WORD.match(small)
+    if text.isalnum() and not text.isalpha():  # figures
+        return False
+    if starts_with_unit(text) or not all(c.isalpha() or c in _PUNCTUATION for c in text):
         return False
     return not protected_spans(text + " ")  # a blank behind it may make it a label
 
 
 @lru_cache(maxsize=65536)
 def is_plain(text: str) -> bool:
-    """Letters, blanks and marks of which no pattern makes a pair: quotation marks are left out."""
-    return text.isalpha() or all(c.isalpha() or c in _UNPAIRED for c in text)
+    """Letters, blanks and marks of which no pattern makes a pair: no mark opens a quotation."""
+    if text.isalpha():
+        return True
+    return all(c.isalpha() or c in _UNPAIRED for c in text) and not opens_quotation(text)
+
+
+def opens_quotation(text: str) -> bool:
+    """Whether an apostrophe stands where single quotation marks may open: behind no letter."""
+    return _OPENING.search(text) is not None
 
 
 def eligible_words(text: str, spans: Sequence[Span], min_len: int = 4) -> tuple[Span, ...]:

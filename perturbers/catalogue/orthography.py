@@ -49,7 +49,10 @@ def case(item: Item, rng: random.Random, *, mode: str) -> Proposal | NotApplicab
 
 
 def _lower(word: str, rng: random.Random) -> str:
-    return word if any(c.isupper() for c in word[1:]) or word == "I" else word.lower()
+    small = word.lower()
+    if small == word or word == "I":  # most words are small already
+        return word
+    return word if any(c.isupper() for c in word[1:]) else small
 
 
 def _at_random(word: str, rng: random.Random) -> str:

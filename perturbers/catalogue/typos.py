@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Mapping
-from functools import cache
+from functools import cache, lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 
@@ -184,16 +184,18 @@ def ocr_noise(item: Item, rng: random.Random, *, severity: int) -> Proposal | No
 
 
 def _misread(word: str, rng: random.Random) -> str | None:
-    places = [
-        (at, group, read)
+    readings = _readings(word)
+    return readings[int(rng.random() * len(readings))] if readings else None
+
+
+@lru_cache(maxsize=65536)
+def _readings(word: str) -> tuple[str, ...]:
+    return tuple(
+        word[:at] + read + word[at + len(group) :]
         for at in range(1, len(word))
         for group, read in _OCR.get(word[at], ())
         if word.startswith(group, at)
-    ]
-    if not places:
-        return None
-    at, group, read = places[int(rng.random() * len(places))]
-    return word[:at] + read + word[at + len(group) :]
+    )
 
 
 _OCR: dict[str, tuple[tuple[str, str], ...]] = {}

@@ -44,6 +44,15 @@ def cases(rng: random.Random) -> tuple[Item, Edits] | None:
     return (item, Edits(edits)) if edits else None
 
 
+def test_a_word_that_makes_a_quotation_short_enough_is_read_as_a_whole() -> None:
+    text = "We saw ('the quick brown foxes alls jump') here."  # one character too many for one
+    edits = Edits([Replace("question", text.index("quick"), "quick", "quik")])
+    item = Item("i", "c", {"question": text}, "x")
+    new = apply_edits(item, edits).segments["question"]
+    assert text_problem(item, "question", text, new, edits.by_segment["question"], frozenset())
+    assert not is_plainly_harmless(item, "question", text, new, edits.by_segment["question"])
+
+
 @pytest.mark.parametrize("seed", range(4))
 def test_the_short_cut_never_says_more(seed: int) -> None:
     rng = random.Random(seed)
