@@ -10,6 +10,7 @@ from typing import Any
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.utils import env as jinja_env
 
+import oodrop.harness_ext.aggregations  # noqa: F401  # a task's YAML names them
 from oodrop import DataError
 from oodrop.harness_ext.fewshot import ItemSampler, fewshot_offers
 from oodrop.harness_ext.variants import bank_sha256
@@ -174,6 +175,7 @@ def record(spec: TaskSpec, variant: Variant, done: Perturbed) -> dict[str, Any]:
         "seed": variant.seed,
         "settings": dict(done.item.settings),
         "gold": done.item.gold_text,
+        "parent": list(done.item.parent) if done.item.parent else None,
         "scored": done.certificate.outcome in SCORED or (plugin is not None and plugin.scores_all),
         **done.certificate.as_dict(),
     }

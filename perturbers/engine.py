@@ -80,6 +80,9 @@ class Bound:
         if not plugin.knows(item.language):
             reason = f"language {item.language!r} is not known to it"
             return _kept(item, "not_applicable", reason)
+        if item.parent is not None and plugin.family != "control":
+            made, source = item.parent
+            return _kept(item, "not_applicable", f"the item is itself the {made} of {source}")
         rng = item_generator(self.variant.seed, plugin.name, plugin.version, item.item_id)
         answer = self._call(plugin, item, rng, self._options)
         if isinstance(answer, NotApplicable):

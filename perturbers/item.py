@@ -78,6 +78,8 @@ class Item:
             units, negations and the like, which the guards find themselves.
         required: fixed sentences that every prompt of the item shows (a closed world, an answer
             contract).
+        parent: where the item was itself made from another one of its task: what was done, and that
+            item's id. No perturber is applied on top of it; the report pairs it with its parent.
         language: language code of the text; a perturber that does not know it does not apply.
         render: gives the prompt of an item, for guards that look at the whole of it.
         rederive: recomputes the gold from the item by program, where the task can.
@@ -102,6 +104,7 @@ class Item:
     entities: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
     protected: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
+    parent: tuple[str, str] | None = None
     language: str = "en"
     render: Callable[[Item], str] | None = field(default=None, compare=False, repr=False)
     rederive: Callable[[Item], int | str] | None = field(default=None, compare=False, repr=False)

@@ -64,7 +64,8 @@ def _texts(group: Group, chosen: Iterable[_Place]) -> dict[tuple[Path, str], tup
     for place in chosen:
         for slug in (CANONICAL, place.variant):
             samples = group.samples[place.checkpoint][slug]
-            wanted.setdefault(samples.path, (samples.filter, set()))[1].add(place.item_id)
+            logged = _logged(samples, place.item_id)
+            wanted.setdefault(samples.path, (samples.filter, set()))[1].add(logged)
     found = {}
     for path, (name, items) in wanted.items():
         for _, sample in iterate_samples(path):
@@ -78,7 +79,8 @@ def _flip(group: Group, place: _Place, texts: Mapping[tuple[Path, str], tuple[st
     variants = group.samples[place.checkpoint]
     canonical, samples = variants[CANONICAL], variants[place.variant]
     before, after = canonical.rows[place.item_id].score, samples.rows[place.item_id].score
-    old, new = texts[canonical.path, place.item_id], texts[samples.path, place.item_id]
+    old = texts[canonical.path, place.item_id]
+    new = texts[samples.path, _logged(samples, place.item_id)]
     return Flip(
         checkpoint=place.checkpoint,
         variant=place.variant,
@@ -90,6 +92,11 @@ def _flip(group: Group, place: _Place, texts: Mapping[tuple[Path, str], tuple[st
         canonical_reply=old[1],
         variant_reply=new[1],
     )
+
+
+def _logged(samples: Samples, item_id: str) -> str:
+    """The item under which the answer stands in the file."""
+    return samples.rows[item_id].source or item_id
 
 
 def prompt_of(sample: Mapping[str, Any]) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -12,6 +12,7 @@ import numpy as np
 from oodrop import DataError, NotComparableError
 from oodrop.reports.results import CANONICAL, CONTROLS_SCORED, WEAKEST_FIRST, Row, RunFile, Samples
 from oodrop.reports.statistics import PairedScores, VariantInfo
+from oodrop.reports.statistics.variant import LINKED
 
 # Model, prompt wrapping and sampling are the checkpoint's own; these belong to the task.
 _SAME_FOR_ALL_CHECKPOINTS = (
@@ -75,6 +76,7 @@ def pair(runs: Sequence[RunFile]) -> list[Group]:
     groups: dict[tuple[Any, ...], dict[str, dict[str, Samples]]] = {}
     for (task, checkpoint), variants in by_task.items():
         canonical = _canonical(task, checkpoint, variants)
+        variants |= _linked(canonical)
         for samples in variants.values():
             _check_settings(checkpoint, canonical, samples, "its canonical run")
             _check_items(checkpoint, canonical, samples)
@@ -91,6 +93,41 @@ def _canonical(task: str, checkpoint: str, variants: Mapping[str, Samples]) -> S
             f"(oodrop__canonical__{task}) to be paired with"
         )
     return variants[CANONICAL]
+
+
+def _linked(canonical: Samples) -> dict[str, Samples]:
+    """The children that the task made of its own items, as variants of their parents."""
+    children: dict[str, dict[str, tuple[str, Row]]] = {}
+    for item_id, row in canonical.rows.items():
+        if row.parent is not None and row.parent[1] in canonical.rows:
+            made, parent = row.parent
+            children.setdefault(made, {})[parent] = (item_id, row)
+    return {f"{LINKED}_{made}": _as_variant(canonical, made, own) for made, own in children.items()}
+
+
+def _as_variant(canonical: Samples, made: str, children: Mapping[str, tuple[str, Row]]) -> Samples:
+    rows = {}
+    for item_id, row in canonical.rows.items():
+        source, child = children.get(item_id, (None, None))
+        rows[item_id] = (
+            replace(row, outcome="not_applicable", score=None)
+            if child is None
+            else replace(
+                child,
+                outcome="changed",
+                evidence="proved",  # the task's own program gave both labels
+                canonical_sha256=row.canonical_sha256,
+                source=source,
+            )
+        )
+    return replace(
+        canonical,
+        variant=f"{LINKED}_{made}",
+        perturber=f"{LINKED}.{made}",
+        family=LINKED,
+        severity=None,
+        rows=rows,
+    )
 
 
 def _check_settings(checkpoint: str, other: Samples, samples: Samples, what: str) -> None:

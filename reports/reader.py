@@ -315,7 +315,18 @@ def _row(sample: Mapping[str, Any], record: Mapping[str, Any], metric: str, wher
         doc_hash=sample["doc_hash"],
         prompt_hash=sample["prompt_hash"],
         gold=gold if isinstance(gold, str) else _shown(gold),
+        parent=_parent(record, where),
     )
+
+
+def _parent(record: Mapping[str, Any], where: str) -> tuple[str, str] | None:
+    match record.get("parent"):  # older versions wrote none
+        case None:
+            return None
+        case [str(made), str(source)]:
+            return sys.intern(made), source
+        case other:
+            raise DataError(f"{where}: 'parent' of the 'oodrop' record is {_shown(other)}")
 
 
 def _score(value: object, metric: str, where: str) -> float:

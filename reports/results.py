@@ -24,6 +24,9 @@ class Row:
         doc_hash: lm-eval's hash of the document as it was sent.
         prompt_hash: lm-eval's hash of the prompt, few-shot examples and chat template included.
         gold: text of the right answer.
+        source: the item under which the answer was logged, where that is another one (a child that
+            is paired with its parent).
+        parent: what was done to which item of the task to make this one, None where nothing was.
     """
 
     outcome: str
@@ -34,6 +37,8 @@ class Row:
     doc_hash: str
     prompt_hash: str
     gold: str
+    parent: tuple[str, str] | None = None
+    source: str | None = None
 
     @property
     def counts(self) -> bool:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from oodrop.reports.model import TaskReport
 from oodrop.reports.statistics import Drop, VariantInfo
 from oodrop.reports.statistics.columns import Kind
-from oodrop.reports.statistics.variant import EVIDENCE, FAMILIES
+from oodrop.reports.statistics.variant import EVIDENCE, FAMILIES, LINKED
 
 
 @dataclass(frozen=True)
@@ -76,4 +76,6 @@ def _note(info: VariantInfo | None) -> str:
         return ""
     if info.family == "control":
         return "placebo"
+    if info.family == LINKED:
+        return "the task's own"
     return "apart" if info.family == "adversarial" else "assumed: in no family"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 
 from oodrop import DataError
 
-FAMILIES = ("lexical", "ordering", "phrasing", "adversarial", "control")
+LINKED = "linked"
+FAMILIES = ("lexical", "ordering", "phrasing", "adversarial", LINKED, "control")
 HEADLINE_FAMILIES = ("lexical", "ordering", "phrasing")
 EVIDENCE = ("proved", "checked", "reviewed", "assumed")
 IDENTITY = "control.identity"
@@ -18,7 +19,8 @@ class VariantInfo:
     """One variant: canonical task x perturber x parameters x severity x seed.
 
     `slug` names it uniquely within a task, `perturber` is the registered name
-    (`lexical.keyboard_typo`), `family` one of `FAMILIES`, `severity` 1 to 5 or None, `evidence`
+    (`lexical.keyboard_typo`), `family` one of `FAMILIES` (`linked`: the task's own children of its
+    items, told apart from what a perturber made), `severity` 1 to 5 or None, `evidence`
     the weakest level of evidence of its certificates, one of `EVIDENCE`.
 
     Raises DataError for an empty slug, an unknown family or level, or a severity outside 1 to 5.

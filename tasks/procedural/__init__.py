@@ -64,6 +64,7 @@ def _to_item(doc: Doc) -> Item:
         ),
         entities={"person": tuple(people)},
         required=(CLOSED_WORLD, "FINAL ANSWER:"),
+        parent=(doc["type"], doc["parent_id"]) if doc["parent_id"] else None,
         rederive=lambda item: _rederive(doc, counterparts, item),
         contrast=counterparts.edits,
     )

@@ -1,9 +1,10 @@
-"""The verdict contract: the last ``FINAL ANSWER:`` line decides."""
+"""The verdict contract (the last ``FINAL ANSWER:`` line decides) and what is measured by it."""
 
 from __future__ import annotations
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from statistics import fmean
 from typing import Any
 
 from oodrop.tasks.procedural.check import COMPLIANT, NON_COMPLIANT
@@ -18,6 +19,9 @@ _VERDICT = re.compile(
     re.I,
 )
 _WORD = re.compile(r"\w+")
+_TOKEN = re.compile(r"\w+|[^\w\s]")
+# How a text ends that was not cut off by the limit: with a mark, a bracket or emphasis.
+_ENDED = re.compile(r"[.!?:)\]}*\"'\u201d\u2019`>|]\s*\Z")
 
 
 def parse_verdict(reply: str, labels: Sequence[str] = (COMPLIANT, NON_COMPLIANT)) -> str | None:
@@ -41,10 +45,63 @@ def parse_verdict(reply: str, labels: Sequence[str] = (COMPLIANT, NON_COMPLIANT)
     return said.pop() if len(said) == 1 else None
 
 
-def process_results(doc: dict[str, Any], results: Sequence[str]) -> dict[str, float]:
-    """Metrics of one document: accuracy (an unparsed reply is wrong) and whether it parsed."""
-    found = parse_verdict(results[0], doc["labels"])
-    return {"acc": float(found == doc["label"]), "parsed": float(found is not None)}
+def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
+    """Metrics of one document.
+
+    Returns:
+        ``acc`` (an unparsed reply is wrong) and ``acc_<type>``; ``parsed``, and of the others
+        ``truncated`` (the text breaks off) and ``unparsed`` (it ended without a verdict);
+        ``reasoning_tokens`` before the verdict, words and marks, whatever the tokenizer; and what
+        is aggregated over documents: ``balanced_acc`` and ``balanced_acc_<cohort>`` (label,
+        score), ``flip_pair_acc`` and ``anchor_pair_acc`` (pair, score).
+    """
+    reply = results[0]
+    found = parse_verdict(reply, doc["labels"])
+    acc = float(found == doc["label"])
+    broken_off = found is None and not _ENDED.search(reply)
+    metrics: dict[str, Any] = {
+        "acc": acc,
+        "parsed": float(found is not None),
+        "truncated": float(broken_off),
+        "unparsed": float(found is None and not broken_off),
+        "reasoning_tokens": float(len(_TOKEN.findall(_reasoning(reply)))),
+        "balanced_acc": (doc["label"], acc),
+        "flip_pair_acc": (doc.get("partner_id") or doc["item_id"], acc),
+        "anchor_pair_acc": (doc.get("parent_id") or doc["item_id"], acc),
+    }
+    if "cohort" in doc:
+        metrics[f"balanced_acc_{doc['cohort']}"] = (doc["label"], acc)
+    if "type" in doc:
+        metrics[f"acc_{doc['type']}"] = acc
+    return metrics
+
+
+def balanced_accuracy(values: Sequence[tuple[str, float]]) -> float:
+    """Mean over the labels of the share of their documents that is right."""
+    by_label: dict[str, list[float]] = {}
+    for label, acc in values:
+        by_label.setdefault(label, []).append(acc)
+    return fmean(fmean(scores) for scores in by_label.values())
+
+
+def pair_accuracy(values: Sequence[tuple[str, float]]) -> float:
+    """Share of the pairs of which every document is right; a document alone makes no pair.
+
+    NaN where there is no pair.
+    """
+    scores: dict[str, list[float]] = {}
+    for pair, acc in values:
+        scores.setdefault(pair, []).append(acc)
+    pairs = [min(found) for found in scores.values() if len(found) > 1]
+    return fmean(pairs) if pairs else float("nan")
+
+
+def _reasoning(reply: str) -> str:
+    """What stands before the last line with a final answer; all of it where there is none."""
+    lines = reply.split("\n")
+    last = max((k for k, line in enumerate(lines) if _LINE.search(line)), default=len(lines))
+    found = _LINE.search(lines[last]) if last < len(lines) else None
+    return "\n".join([*lines[:last], lines[last][: found.start()] if found else ""])
 
 
 def _canonical(text: str) -> str:
