@@ -178,13 +178,16 @@ def _any_of(words: Iterator[str] | list[str]) -> str:
 
 @cache
 def _contractions() -> re.Pattern[str]:
-    forms = {kind: _any_of(list(words)) for kind, words in table("contractions").items()}
+    known = table("contractions")
+    forms = {kind: _any_of(list(known[kind])) for kind in ("negative", "positive", "perfect")}
+    # Most places are told by the second word, before all forms are tried there.
+    last = _any_of(sorted({form.split()[-1] for kind in forms for form in known[kind]}))
     # Not at the end of a clause nor behind a comparison: "as it is", "what they are".
     apart = r"(?<!\bas )(?<!\bthan )(?<!\bwhere )(?<!\bhow )(?<!\bwhat )"
     return re.compile(
-        rf"\b(?:{forms['negative']})\b(?=[\s.,?!]|$)"
-        rf"|{apart}\b(?:{forms['positive']})\b(?= [a-z])(?! not\b)"
-        rf"|\b(?:{forms['perfect']})\b(?= been\b)",
+        rf"\b(?=(?:\w+ )?(?:{last})\b)(?:(?:{forms['negative']})\b(?=[\s.,?!]|$)"
+        rf"|{apart}(?:{forms['positive']})\b(?= [a-z])(?! not\b)"
+        rf"|(?:{forms['perfect']})\b(?= been\b))",
         re.I,
     )
 
@@ -202,7 +205,8 @@ def _expanded_forms() -> Mapping[str, str]:
 def _expansions() -> re.Pattern[str]:
     words = _any_of(list(_expanded_forms())).replace("'", "['’]")
     inverted = r"(?! (?:i|you|he|she|it|we|they|there|the|a|an|this|that|these|those|any)\b)"
-    return re.compile(rf"\b(?:{words})\b{inverted}", re.I)
+    # Most places are told by the mark, before all forms are tried there.
+    return re.compile(rf"\b(?=\w+['’]|cannot)(?:{words})\b{inverted}", re.I)
 
 
 @perturber(
