@@ -14,6 +14,7 @@ from typing import Any
 from lm_eval.api.registry import get_model, model_registry
 
 from oodrop import DataError, RunError, UnknownNameError, __version__
+from oodrop.harness_ext.generation import generation_settings
 from oodrop.harness_ext.models import REFERENCE_MODELS
 
 WHEEL_PREFIX = "wheel:"
@@ -35,6 +36,8 @@ class CheckpointSpec:
         tasks: tasks to run it on; None for all of the run.
         items: size of the seeded random subset of each task; None for all items.
         num_fewshot: as lm-eval's option; None for the number that the task declares, or none.
+        gen_kwargs: as lm-eval's option: laid over the task's own settings of generation.
+        preset: name of settings in `generation.PRESETS`, in place of ``gen_kwargs``.
     """
 
     name: str
@@ -46,6 +49,8 @@ class CheckpointSpec:
     tasks: tuple[str, ...] | None = None
     items: int | None = None
     num_fewshot: int | None = None
+    gen_kwargs: Mapping[str, Any] = field(default_factory=dict)
+    preset: str | None = None
 
     def fingerprint(self, banks: Mapping[str, str]) -> str:
         """Hash of everything that decides an answer: weights, settings, banks, library versions.
@@ -59,6 +64,7 @@ class CheckpointSpec:
             "weights": _weights(self.resolved_args()),
             "apply_chat_template": self.apply_chat_template,
             "num_fewshot": self.num_fewshot,
+            "gen_kwargs": self.generation(),
             "banks": dict(banks),
             "versions": {name: _version(name) for name in ("lm_eval", "transformers", "torch")},
             "oodrop": __version__,
@@ -69,14 +75,28 @@ class CheckpointSpec:
         """Model arguments with ``wheel:NAME`` replaced by folder and file.
 
         Raises:
-            DataError: when the wheel is not installed or holds no single GGUF file.
+            DataError: when the wheel is not installed or holds no single GGUF file, and for an
+                adapter without the model that it belongs on.
         """
         args = dict(self.model_args)
+        if args.get("peft") and not args.get("pretrained"):
+            raise DataError(
+                f"checkpoint {self.name}: peft={args['peft']} is an adapter and needs its base "
+                "model beside it: pretrained=BASE,peft=ADAPTER"
+            )
         pretrained = str(args.get("pretrained", ""))
         if pretrained.startswith(WHEEL_PREFIX):
             path = wheel_gguf(pretrained.removeprefix(WHEEL_PREFIX))
             args |= {"pretrained": str(path.parent), "gguf_file": path.name}
         return args
+
+    def generation(self) -> dict[str, Any]:
+        """What replaces the tasks' own settings of generation; empty where nothing does.
+
+        Raises:
+            OodropError: as `generation_settings`.
+        """
+        return generation_settings(self.preset, self.gen_kwargs, f"checkpoint {self.name}")
 
     def load(self) -> Any:
         """The lm-eval model.
@@ -119,8 +139,11 @@ class CheckpointSpec:
                 f"{where}: name {data['name']!r} must be letters, digits and _ . + - alone"
             )
         fields = dict(data)
-        if not isinstance(fields.get("model_args", {}), Mapping):
-            raise DataError(f"{where}: 'model_args' must be a mapping")
+        for key in ("model_args", "gen_kwargs"):
+            if not isinstance(fields.get(key, {}), Mapping):
+                raise DataError(f"{where}: {key!r} must be a mapping")
+        if not isinstance(fields.get("preset"), (str, type(None))):
+            raise DataError(f"{where}: 'preset' must be text, got {fields['preset']!r:.60}")
         for key, least in (("items", 1), ("batch_size", 1), ("num_fewshot", 0)):
             value = fields.get(key, 1)
             if value is not None and (type(value) is not int or value < least):

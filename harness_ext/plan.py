@@ -81,8 +81,9 @@ def check_plan(plan: RunPlan, out: Path) -> None:
     """Everything that can be found wrong before an hour of evaluation.
 
     Raises:
-        OodropError: unknown model or task, two checkpoints of one name, or a folder that cannot
-            be written.
+        OodropError: unknown model, task or preset, an adapter without its base model, settings
+            that contradict one another, two checkpoints of one name, or a folder that cannot be
+            written.
     """
     if not plan.checkpoints:
         raise DataError("a run needs at least one checkpoint")
@@ -93,6 +94,7 @@ def check_plan(plan: RunPlan, out: Path) -> None:
     for checkpoint in plan.checkpoints:
         check_model(checkpoint.model)
         checkpoint.resolved_args()
+        checkpoint.generation()
         for task in checkpoint.tasks or plan.tasks:
             get_task(task)
     check_writable(out)

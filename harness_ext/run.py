@@ -130,8 +130,11 @@ def _run_checkpoint(plan: RunPlan, spec: CheckpointSpec, folder: Path, reporter:
 
 
 def _on(spec: CheckpointSpec) -> str:
-    items = f"{spec.items} items" if spec.items else "all items"
-    return f"{items}, few-shot examples: {spec.num_fewshot}" if spec.num_fewshot else items
+    parts = [f"{spec.items} items" if spec.items else "all items"]
+    if spec.num_fewshot:
+        parts.append(f"few-shot examples: {spec.num_fewshot}")
+    parts += [f"{key}={value}" for key, value in spec.generation().items()]
+    return ", ".join(parts)
 
 
 def _run_stage(
@@ -193,6 +196,7 @@ def _evaluate(
         log_samples=True,
         evaluation_tracker=tracker,
         apply_chat_template=spec.apply_chat_template,
+        gen_kwargs=spec.generation() or None,
     )
     if results is None:
         raise RunError(f"lm-eval returned no results for {spec.name}, stage {stage.name}")
@@ -244,6 +248,8 @@ def _identity(
     return {
         "items": spec.items,
         "num_fewshot": spec.num_fewshot,
+        "gen_kwargs": spec.generation(),
+        "apply_chat_template": spec.apply_chat_template,
         "bank": banks,
         "seed": plan.seed,
         "batch_size": stage.batch_size,

@@ -9,6 +9,7 @@ from pathlib import Path
 
 from oodrop import DataError, __version__
 from oodrop.reports.flips import find_flips
+from oodrop.reports.generation import all_generation_words, different_generation
 from oodrop.reports.model import Checkpoint, OutcomeCounts, Report, TaskReport
 from oodrop.reports.pairing import Group, name_checkpoints, pair
 from oodrop.reports.reader import read_runs
@@ -90,6 +91,9 @@ def _checkpoints(runs: Sequence[RunFile]) -> tuple[Checkpoint, ...]:
             model_args=redact(run.model_args),
             chat_template=run.chat_template,
             num_fewshot=_shots(r for r in runs if r.checkpoint_key == key),
+            generation=all_generation_words(
+                s for r in runs if r.checkpoint_key == key for s in r.samples
+            ),
             lm_eval_version=run.lm_eval_version,
             date=datetime.fromtimestamp(run.date, UTC).date().isoformat(),
         )
@@ -105,6 +109,7 @@ def _notes(runs: Sequence[RunFile], groups: Sequence[Group]) -> Iterator[str]:
     yield from _went_without(runs)
     for group in groups:
         yield from _identical_replies(group)
+        yield from different_generation(group.paired.task, group.samples)
         yield from group.left_out
     for task in dict.fromkeys(g.paired.task for g in groups):
         yield from _apart(task, [g for g in groups if g.paired.task == task])

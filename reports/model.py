@@ -21,6 +21,8 @@ class Checkpoint:
         model_args: its arguments, secrets and private paths redacted.
         chat_template: whether a chat template was applied.
         num_fewshot: every number of few-shot examples with which a task was run, ascending.
+        generation: every way in which replies were generated, in words; empty where no task
+            generates.
         lm_eval_version: version of the harness.
         date: ISO date of the run.
     """
@@ -30,6 +32,7 @@ class Checkpoint:
     model_args: str
     chat_template: bool
     num_fewshot: tuple[int, ...]
+    generation: tuple[str, ...]
     lm_eval_version: str
     date: str
 

@@ -74,6 +74,16 @@ def run(
     apply_chat_template: Annotated[
         bool, typer.Option("--apply_chat_template", help="As lm_eval's.")
     ] = False,
+    gen_kwargs: Annotated[
+        str, typer.Option("--gen_kwargs", help="As lm_eval's: max_gen_toks=512,do_sample=false.")
+    ] = "",
+    preset: Annotated[
+        str | None,
+        typer.Option(
+            help="Instead of --gen_kwargs. card: greedy, 256 new tokens, as the model cards of the "
+            "published procedural checkpoints."
+        ),
+    ] = None,
     seed: Annotated[int, typer.Option(help="Seed of item subsets and of the report.")] = 2026,
     folder: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for results and report.")
@@ -84,6 +94,9 @@ def run(
     """Evaluate one or many checkpoints, continue after a kill, then report.
 
     Example: oodrop run --model hf --model_args pretrained=gpt2 --tasks everyday -o runs/gpt2
+
+    Example: oodrop run --model hf --model_args pretrained=BASE,peft=ADAPTER --preset card
+    --apply_chat_template --tasks procedural -o runs/tuned
 
     Example: oodrop run checkpoints.yaml -o runs/nightly
     """
@@ -97,6 +110,10 @@ def run(
 
     if (config is None) == (model is None):
         raise OodropError("run takes either a configuration file or --model, and not both")
+    if config is not None and (gen_kwargs or preset):
+        raise OodropError(
+            "beside a configuration file, gen_kwargs and preset are keys of its checkpoints"
+        )
     if config is not None:
         plan = read_config(config, skipped)
     else:
@@ -111,6 +128,8 @@ def run(
             "device": device,
             "items": items,
             "num_fewshot": num_fewshot,
+            "gen_kwargs": simple_parse_args_string(gen_kwargs),
+            "preset": preset,
         }
         spec = CheckpointSpec.from_dict(fields, "command line")
         chosen, left_out = suite_of_what_is_there(suite, skipped)

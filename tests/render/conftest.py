@@ -130,7 +130,16 @@ def wrap(*tasks: TaskReport, title: str = "Nightly", notes: tuple[str, ...] = ()
     """A report of these tasks, with a checkpoint for each name in them."""
     names = dict.fromkeys(a.checkpoint for t in tasks for a in t.analysis.accuracies)
     checkpoints = tuple(
-        Checkpoint(n, "hf", f"pretrained={n},dtype=bfloat16", True, (0, 5), "0.4.13", "2026-05-01")
+        Checkpoint(
+            name=n,
+            model="hf",
+            model_args=f"pretrained={n},dtype=bfloat16",
+            chat_template=True,
+            num_fewshot=(0, 5),
+            generation=("greedy, at most 256 new tokens",),
+            lm_eval_version="0.4.13",
+            date="2026-05-01",
+        )
         for n in names
     )
     return Report(title, "0.1.0", checkpoints, tasks, notes)

@@ -1,0 +1,57 @@
+"""How replies were generated, in words: for the run description, and where checkpoints differ."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Iterator, Mapping
+
+from oodrop.reports.results import CANONICAL, Samples
+
+
+def generation_words(samples: Samples) -> str | None:
+    """``greedy, at most 256 new tokens``; None for a task that generates nothing.
+
+    What is not understood is given as it was logged: the text may be hostile.
+    """
+    if samples.settings["output_type"] != "generate_until":
+        return None
+    logged = samples.settings["generation_kwargs"]
+    try:
+        found = json.loads(logged)
+    except (ValueError, RecursionError):
+        found = None
+    if not isinstance(found, dict):
+        return f"{logged:.200}"
+    sampled = found.pop("do_sample", None)
+    if sampled is None:  # lm-eval's own rule
+        sampled = bool(found.get("temperature"))
+    words = ["sampled" if sampled else "greedy"]
+    if (most := found.pop("max_gen_toks", None)) is not None:
+        words.append(f"at most {most} new tokens")
+    words += [f"{key} {value}" for key, value in sorted(found.items()) if value not in ([], None)]
+    return f"{', '.join(words):.200}"
+
+
+def all_generation_words(samples: Iterable[Samples]) -> tuple[str, ...]:
+    """Every way in which replies were generated, sorted."""
+    return tuple(sorted({words for s in samples if (words := generation_words(s)) is not None}))
+
+
+def different_generation(
+    task: str, checkpoints: Mapping[str, Mapping[str, Samples]]
+) -> Iterator[str]:
+    """A sentence where the checkpoints of a group generated replies in different ways.
+
+    Args:
+        task: name of the task.
+        checkpoints: checkpoint name -> variant slug -> samples; one checkpoint's variants agree.
+    """
+    ways: dict[str, list[str]] = {}
+    for checkpoint, variants in checkpoints.items():
+        ways.setdefault(generation_words(variants[CANONICAL]) or "", []).append(checkpoint)
+    if len(ways) > 1:
+        listed = "; ".join(f"{', '.join(names)}: {words}" for words, names in ways.items())
+        yield (
+            f"{task} was generated with different settings ({listed}); a reply that is cut off "
+            "before its verdict counts as wrong"
+        )
