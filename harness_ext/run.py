@@ -219,7 +219,7 @@ def _yaml_paths(stage: Stage, folder: Path) -> list[str]:
     """Write the stage's task YAMLs beside its outputs, so that any suite runs the same way."""
     folder.mkdir(parents=True, exist_ok=True)
     for spec, variant in stage.variants:
-        text = task_yaml(spec, variant, str(spec.folder / "lm_eval" / spec.fragment))
+        text = task_yaml(spec, variant, str(spec.fragments[0]))
         (folder / f"{task_name(spec, variant)}.yaml").write_text(text, encoding="utf-8")
     return [str(folder / f"{name}.yaml") for name in stage.tasks]
 
@@ -247,12 +247,14 @@ def _identity(
     plan: RunPlan, spec: CheckpointSpec, stage: Stage, fingerprint: str
 ) -> dict[str, Any]:
     """What a finished stage must match to be reused."""
+    editions = {spec.name: spec.edition for spec, _ in stage.variants if spec.edition}
     return {
         "fingerprint": fingerprint,
         "tasks": stage.tasks,
         "items": spec.items,
         "seed": plan.seed,
         "batch_size": stage.batch_size,
+        **({"data": editions} if editions else {}),
     }
 
 
