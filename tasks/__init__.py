@@ -45,7 +45,9 @@ def get_task(name: str) -> TaskSpec:
     own = folders.find(name, TASKS)
     found = TASKS.get(name, own)
     if found is None:
-        raise UnknownNameError("task", name, all_tasks())
+        error = UnknownNameError("task", name, all_tasks())
+        error.args = (f"{error}; {folders.FOLDERS_VARIABLE} names folders with tasks of your own",)
+        raise error
     return found
 
 

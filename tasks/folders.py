@@ -129,10 +129,9 @@ def _inside(root: Path) -> list[Path]:
     if (root / NOTE).is_file():
         return [root]
     try:
-        there = [f for f in sorted(root.iterdir()) if not f.name.startswith(".")]
+        return [folder for folder in sorted(root.iterdir()) if (folder / NOTE).is_file()]
     except OSError as error:
         raise DataError(f"{FOLDERS_VARIABLE} names {root}: {error.strerror}") from None
-    return [f for f in there if (f / NOTE).is_file()]
 
 
 def read_folder(folder: Path, taken: Collection[str]) -> tuple[TaskSpec, ...]:

@@ -71,7 +71,9 @@ def test_the_yamls_are_what_the_generator_writes(named: Path) -> None:
     assert written == fresh
     assert "oodrop__phrasing_question_paraphrase_p01__wards.yaml" in written
     assert "oodrop__ordering_event_order__wards.yaml" not in written
-    for fragment in (named / "lm_eval").glob("_*.yaml"):
+    fragments = sorted((named / "lm_eval").glob("_*.yaml"))
+    assert [p.stem for p in fragments] == ["_text", "_text_choice", "_text_heldout"]
+    for fragment in fragments:
         ours = TASKS["procedural"].folder / "lm_eval" / fragment.name
         assert fragment.read_bytes() == ours.read_bytes()
 
@@ -99,7 +101,7 @@ def test_tasks_are_found_by_folder_and_by_the_folder_above(
     monkeypatch.setenv("OODROP_TASKS", ".")
     assert get_task("wards").folder == mine / "wards"
     monkeypatch.delenv("OODROP_TASKS")
-    with pytest.raises(UnknownNameError, match="unknown task 'wards'"):
+    with pytest.raises(UnknownNameError, match="unknown task 'wards'; .*; OODROP_TASKS names"):
         get_task("wards")
     assert list(all_tasks()) == list(TASKS)
 
