@@ -99,7 +99,7 @@ class Majority(ReferenceModel):
 
     def answer(self, spec: TaskSpec, item: Item, prompt: str) -> int:
         """The place that is right most often."""
-        return _majority(spec.name)
+        return _majority(spec)
 
 
 @register_model("oodrop-bow")
@@ -108,7 +108,7 @@ class BagOfWords(ReferenceModel):
 
     def answer(self, spec: TaskSpec, item: Item, prompt: str) -> int:
         """The option with the highest decision value, given the words of prompt and option."""
-        return _bow_answer(spec.name, prompt, () if _one_question(item) else item.choices)
+        return _bow_answer(spec, prompt, () if _one_question(item) else item.choices)
 
 
 def _task_of(request: Instance) -> tuple[TaskSpec, Item]:
@@ -127,20 +127,18 @@ def _one_question(item: Item) -> bool:
 
 
 @cache
-def _majority(task: str) -> int:
-    spec = get_task(task)
+def _majority(spec: TaskSpec) -> int:
     counts = Counter(int(spec.item(doc).gold) for doc in spec.docs(spec.train_split))
     return min(counts, key=lambda gold: (-counts[gold], gold))
 
 
 @cache
-def _bow(task: str) -> Any:
+def _bow(spec: TaskSpec) -> Any:
     """A fitted pipeline: prompt to place, or prompt and option to right or wrong."""
     from sklearn.feature_extraction.text import TfidfVectorizer
     from sklearn.linear_model import LogisticRegression
     from sklearn.pipeline import make_pipeline
 
-    spec = get_task(task)
     texts: list[str] = []
     targets: list[Any] = []
     for doc in spec.docs(spec.train_split):
@@ -156,8 +154,8 @@ def _bow(task: str) -> Any:
 
 
 @cache
-def _bow_answer(task: str, prompt: str, options: tuple[str, ...]) -> int:
-    pipeline = _bow(task)
+def _bow_answer(spec: TaskSpec, prompt: str, options: tuple[str, ...]) -> int:
+    pipeline = _bow(spec)
     if not options:
         return int(pipeline.predict([prompt])[0])
     values: Sequence[float] = pipeline.decision_function([_pair(prompt, o) for o in options])

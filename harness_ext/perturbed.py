@@ -56,6 +56,9 @@ class PerturbedTask(ConfigurableTask):
         }
         self.spec: TaskSpec = get_task(declared["task"])
         self.variant = Variant.from_dict(fields, f"task {name}, metadata.oodrop")
+        for key in ("training_split", "validation_split", "fewshot_split"):
+            if key in config and not self.spec.has(config[key]):  # a user's set may lack it
+                config[key] = None
         shots = config.get("num_fewshot") or 0
         evaluated = perturbed_docs(self.spec.name, self.variant, self.spec.eval_split, shots)
         used = [doc["oodrop"]["settings"][TEMPLATE] for doc in evaluated]
@@ -81,6 +84,10 @@ class PerturbedTask(ConfigurableTask):
             self._split_docs[split] = perturbed_docs(
                 self.spec.name, self.variant, split, int(value)
             )
+
+    def fewshot_docs(self) -> Any:
+        """As the parent; without a split for them there are none, never those to be evaluated."""
+        return Docs() if self.fewshot_cfg.split is None else super().fewshot_docs()
 
     def fewshot_context(self, doc: Doc, num_fewshot: int, *args: Any, **kwargs: Any) -> Any:
         """As the parent, with the examples of this very item."""
@@ -124,13 +131,14 @@ def perturbed_docs(task: str, variant: Variant, split: str, shots: int = 0) -> D
 
     Computed once per process: several checkpoints are sent the very same documents.
     """
-    key = (task, json.dumps(variant.as_dict(), sort_keys=True), bank_sha256(variant), split, shots)
+    spec, settings = get_task(task), json.dumps(variant.as_dict(), sort_keys=True)
+    key = (spec, settings, bank_sha256(variant), split, shots)
     if key not in _DOCS:
-        _DOCS[key] = _perturb_split(get_task(task), variant, split, shots)
+        _DOCS[key] = _perturb_split(spec, variant, split, shots)
     return _DOCS[key]
 
 
-_DOCS: dict[tuple[str, str, str | None, str, int], Docs] = {}
+_DOCS: dict[tuple[TaskSpec, str, str | None, str, int], Docs] = {}
 
 
 def _perturb_split(spec: TaskSpec, variant: Variant, split: str, shots: int) -> Docs:

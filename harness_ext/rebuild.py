@@ -1,14 +1,17 @@
-"""Rebuild what is generated: the procedural data and the task YAMLs."""
+"""Rebuild what is generated: the procedural data and the task YAMLs; or build another set."""
 
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 
+from oodrop import DataError
 from oodrop.harness_ext.yamls import shipped_yamls, write_task_yamls
 from oodrop.tasks.procedural import PROCEDURAL, procedures
-from oodrop.tasks.procedural.build import MANIFEST, ROUNDS, build_split, manifest, packed
+from oodrop.tasks.procedural.build import MANIFEST, ROUNDS, SEED, build_split, manifest, packed
+from oodrop.tasks.procedural.documents import normalised
+from oodrop.tasks.spec import Doc
 
 
 def rebuild() -> None:
@@ -25,6 +28,22 @@ def changed_files() -> list[str]:
         if not path.exists() or path.read_text("utf-8") != text:
             different.append(path.name)
     return different
+
+
+def fresh_splits(seed: int) -> Mapping[str, Sequence[Doc]]:
+    """Another set from the same procedures: every split, and no scenario of the released set.
+
+    Raises:
+        DataError: for the seed of the released set, or one whose set shares a scenario with it.
+    """
+    if seed == SEED:
+        raise DataError(f"the seed {SEED} gives the released set; choose another one")
+    released = {normalised(doc) for split in ROUNDS for doc in PROCEDURAL.docs(split)}
+    built = {split: build_split(tuple(procedures().values()), split, seed) for split in ROUNDS}
+    shared = sum(normalised(doc) in released for docs in built.values() for doc in docs)
+    if shared:
+        raise DataError(f"the seed {seed} gives {shared} released scenarios; choose another one")
+    return built
 
 
 def _data_files() -> Iterator[tuple[Path, bytes]]:

@@ -213,7 +213,7 @@ def _yaml_paths(stage: Stage, folder: Path) -> list[str]:
     """Write the stage's task YAMLs beside its outputs, so that any suite runs the same way."""
     folder.mkdir(parents=True, exist_ok=True)
     for spec, variant in stage.variants:
-        text = task_yaml(spec, variant, str(spec.folder / "lm_eval" / spec.fragment))
+        text = task_yaml(spec, variant, str(spec.fragments[0]))
         (folder / f"{task_name(spec, variant)}.yaml").write_text(text, encoding="utf-8")
     return [str(folder / f"{name}.yaml") for name in stage.tasks]
 
@@ -245,6 +245,7 @@ def _identity(
     fingerprint: str,
 ) -> dict[str, Any]:
     """What a finished stage must match to be reused; what explains a difference best is first."""
+    editions = {task.name: task.edition for task, _ in stage.variants if task.edition}
     return {
         "items": spec.items,
         "num_fewshot": spec.num_fewshot,
@@ -253,6 +254,7 @@ def _identity(
         "bank": banks,
         "seed": plan.seed,
         "batch_size": stage.batch_size,
+        **({"data": editions} if editions else {}),
         "tasks": stage.tasks,
         "fingerprint": fingerprint,
     }

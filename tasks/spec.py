@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import gzip
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -17,9 +16,11 @@ from oodrop import DataError
 from oodrop.perturbers.edits import Reorder, edits_from_dicts
 from oodrop.perturbers.item import FEWSHOT, TEMPLATE, Inversion, Item
 from oodrop.perturbers.variant import CANONICAL
+from oodrop.tasks.files import Doc, read_documents
 from oodrop.tasks.formats import formatted
 
-Doc = dict[str, Any]
+__all__ = ["Doc", "TaskSpec", "member_names", "member_number", "pick"]
+
 
 # The settings of lm-eval 0.4.13's own environment, so that a prompt is the same either way.
 _JINJA = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True)  # noqa: S701  # prompts are no HTML
@@ -37,7 +38,7 @@ def _read_task_yaml(path: Path) -> dict[str, Any]:
     return config
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class TaskSpec:
     """One canonical task.
 
@@ -55,6 +56,10 @@ class TaskSpec:
         to_doc: the document with an item's content written back.
         reply: what a model replies that answers with the item's gold.
         bank: folder of the prompt templates.
+        home: holds fragment, templates and rewordings where the folder has data alone.
+        asked: the question that the rewordings are of; "" where every item asks the same.
+        read: gives the documents of a data file, and checks what the task can check.
+        edition: tells one set of data under this name from another; "" for those of ours.
     """
 
     name: str
@@ -70,6 +75,10 @@ class TaskSpec:
     to_doc: Callable[[Doc, Item], Doc]
     reply: Callable[[Item], str]
     bank: str = "templates"
+    home: Path | None = None
+    asked: str = ""
+    read: Callable[[Path], list[Doc]] = read_documents
+    edition: str = ""
 
     def docs(self, split: str) -> list[Doc]:
         """Documents of a split, in file order, read anew.
@@ -77,46 +86,58 @@ class TaskSpec:
         Raises:
             DataError: when the split has no file or a line of it is not JSON.
         """
-        plain, packed = (self.folder / "data" / f"{split}.jsonl{end}" for end in ("", ".gz"))
-        path = plain if plain.exists() else packed
+        path = self._data_file(split)
         if not path.exists():
-            raise DataError(f"task {self.name} has no data for split {split!r} at {packed}")
-        raw = gzip.decompress(path.read_bytes()) if path == packed else path.read_bytes()
-        try:
-            docs = [json.loads(line) for line in raw.decode("utf-8").split("\n") if line]
-        except json.JSONDecodeError as error:
-            raise DataError(f"{path} holds a line that is not JSON: {error}") from None
+            raise DataError(f"task {self.name} has no data for split {split!r} at {path}")
+        docs = self.read(path)
         if self.labels:
             for doc in docs:
                 doc["labels"] = list(self.labels)
         return docs
 
+    def has(self, split: str | None) -> bool:
+        """Whether there are documents of this split."""
+        return split is not None and self._data_file(split).exists()
+
+    def _data_file(self, split: str) -> Path:
+        plain, packed = (self.folder / "data" / f"{split}.jsonl{end}" for end in ("", ".gz"))
+        return plain if plain.exists() else packed
+
+    @cached_property
+    def fragments(self) -> tuple[Path, ...]:
+        """The fragment and what it includes; they come with oodrop, also where the data do not."""
+        paths = [self._home / "lm_eval" / self.fragment]
+        while "include" in (config := _read_task_yaml(paths[-1])):
+            paths.append(paths[-1].parent / config["include"])
+        return tuple(paths)
+
+    @property
+    def _home(self) -> Path:
+        return self.home or self.folder
+
     @cached_property
     def templates(self) -> Mapping[str, str]:
         """Jinja2 source by name: the canonical prompt from the YAML, the others from files."""
-        path = self.folder / "lm_eval" / self.fragment
-        config = _read_task_yaml(path)
-        while "doc_to_text" not in config:
-            path = path.parent / config["include"]
-            config = {**_read_task_yaml(path), **config}
+        configs = [_read_task_yaml(path) for path in self.fragments]
+        canonical = next(c["doc_to_text"] for c in configs if "doc_to_text" in c)
         bank = {
             p.stem: p.read_text("utf-8").removesuffix("\n")
-            for p in sorted((self.folder / self.bank).glob("*.jinja"))
+            for p in sorted((self._home / self.bank).glob("*.jinja"))
         }
         grammar = bank.pop("format", None)
         formats = formatted(grammar) if grammar is not None else {}
-        return {CANONICAL: str(config["doc_to_text"]), **bank, **formats}
+        return {CANONICAL: str(canonical), **bank, **formats}
 
     @cached_property
     def wordings(self) -> Mapping[str, Any]:
         """Rewordings for all items: ``segments`` (segment -> id -> text) and ``inversions``."""
-        path = self.folder / "paraphrases.yaml"
+        path = self._home / "paraphrases.yaml"
         return yaml.safe_load(path.read_text("utf-8")) if path.exists() else {}
 
     @cached_property
     def rewordings(self) -> Mapping[str, Mapping[str, str]]:
         """Reviewed rewordings of single questions: item_id -> id -> text."""
-        path = self.folder / "rewordings.jsonl"
+        path = self._home / "rewordings.jsonl"
         if not path.exists():
             return {}
         rows = [json.loads(line) for line in path.read_text("utf-8").split("\n") if line]
@@ -126,7 +147,8 @@ class TaskSpec:
         """The document as an item, with everything the task injects."""
         item = self.to_item(doc)
         settings = doc.get("oodrop", {}).get("settings", {TEMPLATE: CANONICAL})
-        paraphrases = dict(self.wordings.get("segments", {}))
+        fits = self.asked in ("", item.segments.get("question"))
+        paraphrases = dict(self.wordings.get("segments", {})) if fits else {}
         if item.item_id in self.rewordings:
             own = self.rewordings[item.item_id]
             paraphrases["question"] = {**paraphrases.get("question", {}), **own}
@@ -134,7 +156,7 @@ class TaskSpec:
             settings=settings,
             offers=self._offers(settings),
             paraphrases=paraphrases,
-            inversions=self._inversions if item.labels else {},
+            inversions=self._inversions if item.labels and fits else {},
             render=lambda item: self.prompt(self.to_doc(doc, item), item.template),
         )
 

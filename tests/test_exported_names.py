@@ -17,7 +17,7 @@ PUBLIC = {
         "Units", "Use", "Variant", "all_perturbers", "all_suites", "apply_edits",
         "get_perturber", "get_suite", "load_plugin", "perturb", "perturber", "undo_edits",
     },
-    "oodrop.tasks": {"TASKS", "TaskSpec", "get_task", "tasks_dir"},
+    "oodrop.tasks": {"TASKS", "TaskSpec", "all_tasks", "get_task", "tasks_dir"},
 }  # fmt: skip
 
 

@@ -79,7 +79,7 @@ def list_things(
 
 def _listing(kind: Kind) -> dict[str, list[str]]:
     from oodrop.perturbers import all_perturbers, all_suites
-    from oodrop.tasks import TASKS
+    from oodrop.tasks import all_tasks
 
     match kind:
         case Kind.perturbers:
@@ -98,7 +98,7 @@ def _listing(kind: Kind) -> dict[str, list[str]]:
                 "what it does": [p.summary for p in found],
             }
         case Kind.tasks:
-            tasks = list(TASKS.values())
+            tasks = list(all_tasks().values())
             return {
                 "name": [t.name for t in tasks],
                 "items": [str(len(t.docs(t.eval_split))) for t in tasks],
