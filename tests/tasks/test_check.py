@@ -198,7 +198,10 @@ def test_the_order_of_events_and_clauses_means_nothing(lab: Procedure) -> None:
 def test_the_second_checker_agrees_on_every_item(
     split: str, procedural: Mapping[str, list[Doc]]
 ) -> None:
-    """On the label, on the violation that is named, and on which steps are told."""
+    """On the label, on the violation that is named, and on which steps are told.
+
+    No person has two roles, and no two share a name, in events that belong to no step too.
+    """
     for doc in procedural[split]:
         found = violations(doc["process_id"], doc["clauses"], doc["facts"], doc["events"])
         recorded = doc["violation"]
@@ -208,6 +211,9 @@ def test_the_second_checker_agrees_on_every_item(
         _, rows = read(doc["process_id"], doc["clauses"], doc["events"])
         told = [ids[row.step] if row.step else None for row in rows]
         assert told == [row["step"] for row in doc["trace"]["events"]], doc["item_id"]
+        roles = {(row.who, row.role) for row in rows}
+        parts = [part for who, _ in roles for part in who.split()]
+        assert len(parts) == len(set(parts)) == 2 * len(roles), doc["item_id"]
 
 
 def mutated(procedure: Procedure, trace: Trace, rng: random.Random) -> Trace:
