@@ -31,8 +31,8 @@ _SENTENCES = re.compile(r"(?<=\.) (?=[A-Z])")
 _WORD = re.compile(r"[a-z]+")
 # What may be left of a sentence when all that it tells has been taken out.
 _SMALL_WORDS = {
-    "act": "a according and at i is it known of on our people present that the to was",
-    "reading": "as at be been came found given got have i is of out reading said stood the to was",
+    "act": "a according and at i is it known of on people present that the to was",
+    "reading": "as at be came for found given have i is of out reading stated stood the to was",
     "record": "a an and be can down entered entry file find i in is it made noted of on put read"
     " the there this was will written you",
 }
@@ -219,7 +219,7 @@ def _beside(role: str) -> re.Pattern[str]:
     """A name in front of a role, or behind it."""
     shown = rf"(?:{re.escape(role)}|{re.escape(role[:1].upper() + role[1:])})"
     name = rf"({_NAME.pattern})"
-    return re.compile(rf"{name},? \(?(?:our )?{shown}(?!\w)|(?<!\w){shown} {name}")
+    return re.compile(rf"{name},? \(?{shown}(?!\w)|(?<!\w){shown} {name}")
 
 
 def _is_small(kind: str, text: str) -> bool:

@@ -236,6 +236,41 @@ def test_heldout_procedures_appear_nowhere_else(
     assert not clauses["heldout"] & clauses["train"]
 
 
+def test_a_window_in_days_is_missed_by_the_dates_too(
+    procedural: Mapping[str, list[Doc]], procedures: Mapping[str, Procedure]
+) -> None:
+    """Who counts days by the calendar, and not as so many hours, comes to the same label."""
+    faults = 0
+    for doc in every(procedural):
+        if (doc["violation"] or {}).get("kind") != "timing":
+            continue
+        window = procedures[doc["process_id"]].step(doc["violation"]["step"]).window
+        assert window is not None
+        times = {row["step"]: row["time"] for row in doc["trace"]["events"]}
+        anchor, time = times[window.after], times[doc["violation"]["step"]]
+        late = window.max is not None and time - anchor > window.max
+        end = window.max if late else window.min
+        assert end is not None
+        if end % 1440 == 0:
+            days = time // 1440 - anchor // 1440
+            assert days > end // 1440 if late else days < end // 1440, doc["item_id"]
+            faults += 1
+    assert faults
+
+
+def test_a_wrong_actor_is_no_kind_of_a_right_one(
+    procedural: Mapping[str, list[Doc]], procedures: Mapping[str, Procedure]
+) -> None:
+    """Where a technologist is asked for, a lead technologist leaves room for doubt."""
+    for doc in every(procedural):
+        if (doc["violation"] or {}).get("kind") == "wrong_actor":
+            procedure = procedures[doc["process_id"]]
+            step = procedure.step(doc["violation"]["step"])
+            row = next(row for row in doc["trace"]["events"] if row["step"] == step.id)
+            nouns = {procedure.roles[role].split()[-1] for role in step.roles}
+            assert procedure.roles[row["role"]].split()[-1] not in nouns, doc["item_id"]
+
+
 def test_no_text_twice(procedural: Mapping[str, list[Doc]]) -> None:
     """After case, punctuation and the order of the events are taken away."""
     seen: Counter[tuple[str, ...]] = Counter()
