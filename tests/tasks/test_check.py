@@ -301,3 +301,11 @@ def test_the_second_checker_reads_every_word(procedural: Mapping[str, list[Doc]]
     clauses = procedural["test"][0]["clauses"]
     with pytest.raises(AssertionError, match="It is fun"):
         read(process, [f"{clauses[0]} It is fun."], [])
+
+
+def test_no_plan_leaves_the_time_to_a_clause_within_the_deed() -> None:
+    """ "asked whether the order was genuine at 10:22" says when it was genuine."""
+    for voice in VOICES.values():
+        for act in voice.acts:
+            ahead, _, behind = act.partition("{did}")
+            assert ("{date}" in ahead and "{clock}" in ahead) or behind.startswith(", "), act
