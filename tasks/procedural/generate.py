@@ -22,6 +22,7 @@ from oodrop.tasks.procedural.trace import Event, Trace
 
 T = TypeVar("T")
 _TRIES = 200
+_DAY = 1440
 OVERT: tuple[Kind, ...] = ("missing_step", "limit", "timing", "missing_record")
 SUBTLE: tuple[Kind, ...] = (
     "limit",
@@ -138,8 +139,8 @@ def _draw_time(step: Step, events: dict[str, Event], rng: random.Random) -> int 
     taken = {e.time for e in events.values()}
     for _ in range(20):
         gap = max(2, int(step.gap * (0.6 + 0.8 * rng.random())))
-        if step.gap >= 1440:  # several days later, but still in working hours
-            gap = max(1, round(gap / 1440)) * 1440 + below(rng, 480) - earliest % 1440 + 480
+        if step.gap >= _DAY:  # several days later, but still in working hours
+            gap = max(1, round(gap / _DAY)) * _DAY + below(rng, 480) - earliest % _DAY + 480
         time = earliest + max(2, gap)
         anchor = events.get(step.window.after) if step.window else None
         if step.window and anchor is not None:
@@ -196,9 +197,11 @@ def _break_order(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) -> 
 
 
 def _break_actor(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) -> Iterator[Trace]:
+    """By somebody whose role is no kind of an authorized one: a lead nurse is a nurse."""
     for event in trace.events:
-        for role in p.roles:
-            if role not in p.step(event.step).roles:
+        nouns = {p.roles[role].split()[-1] for role in p.step(event.step).roles}
+        for role, name in p.roles.items():
+            if name.split()[-1] not in nouns:
                 yield _with(trace, event, replace(event, role=role, person=cast.people[role][0]))
 
 
@@ -231,7 +234,11 @@ def _break_limit(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) -> 
 
 
 def _break_timing(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) -> Iterator[Trace]:
-    """Shift a step and everything that depends on it, or pull it in front of its window."""
+    """Shift a step and everything that depends on it, or pull it in front of its window.
+
+    Where a window counts in days, the dates alone tell too: "no later than 1 day after" might be
+    read as "by the next day".
+    """
     for event in trace.events:
         window = p.step(event.step).window
         anchor = trace.event(window.after) if window else None
@@ -239,10 +246,14 @@ def _break_timing(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) ->
             continue
         if window.max is not None:
             late = anchor.time + int(window.max * (1.1 + 0.9 * rng.random())) + 1
+            if window.max % _DAY == 0 and late // _DAY - anchor.time // _DAY == window.max // _DAY:
+                late += _DAY
             yield _shift_from(trace, event, late - event.time)
             yield _with(trace, event, replace(event, time=late))
         if window.min is not None:
             early = anchor.time + max(1, int(window.min * (0.3 + 0.5 * rng.random())))
+            if window.min % _DAY == 0 and early // _DAY - anchor.time // _DAY == window.min // _DAY:
+                early -= _DAY
             yield _with(trace, event, replace(event, time=early))
 
 

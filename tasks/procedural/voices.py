@@ -1,7 +1,9 @@
 """How a scenario is told: seven voices, each with several plans for a sentence.
 
 Every plan states the date and the clock time in full, and each person with a role, so that no
-order of sentences is needed to know what happened when, and by whom.
+order of sentences is needed to know what happened when, and by whom. The time stands in front of
+the deed, or is set off from it: behind it, it would seem to belong to a clause within the deed
+("printed the list of people who had opened the cabinet at 09:58").
 """
 
 from __future__ import annotations
@@ -56,7 +58,7 @@ VOICES: Mapping[str, Voice] = {
         acts=(
             "At {clock} on {date}, {person}, {role}, {did}.",
             "On {date}, at {clock}, {person}, {role}, {did}.",
-            "{person}, {role}, {did} at {clock} on {date}.",
+            "{person}, {role}, at {clock} on {date} {did}.",
         ),
         readings=("The {attribute} was {value}.", "The {attribute} came to {value}."),
         finding="{person} {past}.",
@@ -75,7 +77,7 @@ VOICES: Mapping[str, Voice] = {
     "report": Voice(
         opening="Report. {intro}",
         acts=(
-            "{person}, {role}, {did} on {date} at {clock}.",
+            "{person}, {role}, on {date} at {clock} {did}.",
             "On {date} at {clock}, {role} {person} {did}.",
         ),
         readings=("The {attribute} was {value}.", "The {attribute} was found to be {value}."),
@@ -85,12 +87,12 @@ VOICES: Mapping[str, Voice] = {
     "incident_note": Voice(
         opening="Note on what happened. {intro}",
         acts=(
-            "According to the people present, {person} ({role}) {did} at {clock} on {date}.",
+            "According to the people present, at {clock} on {date} {person} ({role}) {did}.",
             "It is known that at {clock} on {date} {person}, {role}, {did}.",
         ),
         readings=(
             "The {attribute} is given as {value}.",
-            "The {attribute} is said to have been {value}.",
+            "The {attribute} is stated as {value}.",
         ),
         finding="{person} {past}.",
         records=("There is an entry in {records}.", "This can be read in {records}."),
@@ -101,15 +103,15 @@ VOICES: Mapping[str, Voice] = {
             "{person} ({role}): On {date} at {clock} I {did}.",
             "{person} ({role}): I {did}, and that was on {date} at {clock}.",
         ),
-        readings=("The {attribute} was {value}.", "I got {value} as the {attribute}."),
+        readings=("The {attribute} was {value}.", "For the {attribute} I have {value}."),
         finding="I {past}.",
         records=("I entered it in {records}.", "I put it down in {records}."),
     ),
     "email": Voice(
         opening="Dear colleagues, here is the account that you asked for. {intro}",
         acts=(
-            "On {date} at {clock}, our {role} {person} {did}.",
-            "At {clock} on {date} {person} (our {role}) {did}.",
+            "On {date} at {clock}, the {role} {person} {did}.",
+            "At {clock} on {date} {person} ({role}) {did}.",
         ),
         readings=("The {attribute} was {value}.", "The {attribute} came out at {value}."),
         finding="{person} {past}.",
@@ -119,7 +121,7 @@ VOICES: Mapping[str, Voice] = {
         opening="Shift report. {intro}",
         acts=(
             "{clock}, {date}: {role} {person} {did}.",
-            "{Role} {person} {did} ({date}, {clock}).",
+            "{Role} {person} ({date}, {clock}) {did}.",
         ),
         readings=("Reading of the {attribute}: {value}.", "The {attribute} stood at {value}."),
         finding="{person} {past}.",

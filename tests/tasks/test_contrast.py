@@ -14,7 +14,6 @@ from typing import Any
 
 import pytest
 
-from oodrop import DataError
 from oodrop.perturbers import Bound, Edit, Item, Perturbed, Regold, Reorder, Replace, Variant
 from oodrop.perturbers.edits import Edits, apply_edits, undo_edits
 from oodrop.perturbers.guards import run_guards
@@ -23,6 +22,7 @@ from oodrop.tasks.procedural.contrast import Counterparts
 from oodrop.tasks.procedural.render import sentence
 from oodrop.tasks.procedural.schema import Fact, Limit, Procedure, Step, Window, ancestors
 from oodrop.tasks.procedural.trace import Event
+from oodrop.tasks.procedural.voices import Telling
 from oodrop.tasks.spec import Doc, member_number
 
 from .conftest import documents
@@ -117,7 +117,7 @@ def test_a_threshold_changes_one_number_and_nothing_else() -> None:
         edit = done.certificate.edits[0]
         assert isinstance(edit, Replace)
         text = item.segments[edit.segment]
-        assert text[: edit.start].endswith(" was ")
+        assert moment(text) == moment(done.item.segments[edit.segment])
         old, new = (re.fullmatch(r"\d+(?:\.(\d+))?", t) for t in (edit.before, edit.after))
         assert old and new and len(old[1] or "") == len(new[1] or "")  # noqa: PT018
         assert 0 < float(edit.after) <= (100 if text[edit.end] == "%" else 1e4)
@@ -149,7 +149,10 @@ def test_a_contrast_leaves_the_rest_of_the_story_in_place(
         else:
             moves.add("role")
             assert [e for e in doc["events"] if row["person"] in e] == [before]
-            assert after in {before.replace(roles[row["role"]], r, 1) for r in roles.values()}
+            old_role, names = roles[row["role"]], roles.values()
+            swaps = [(old_role, name) for name in names]
+            swaps += [(capital(old_role), capital(name)) for name in names]
+            assert after in {before.replace(*swap, 1) for swap in swaps}
     assert moves == {"role", "date", "clock", "record", "order"}
 
 
@@ -168,6 +171,10 @@ def test_a_contrast_is_told_in_the_order_of_events_unless_order_was_the_fault(
             assert all(at[a] < at[s] for a, s in before)
 
 
+def capital(text: str) -> str:
+    return text[:1].upper() + text[1:]
+
+
 def moment(text: str) -> datetime:
     """The date and clock time that a sentence states."""
     date, clock = (re.findall(p, text)[0] for p in (r"\d+ [A-Z][a-z]+ \d{4}", r"\d\d:\d\d"))
@@ -184,7 +191,7 @@ def rule(name: str, **fields: Any) -> Step:
 
 DOSE = Limit("dose", "<=", Decimal("1.0"), "L", Decimal("0.5"))
 PLANT = Procedure(
-    id="plant", title="Plant", source="invented", cohort="cms_laboratory", intro=(),
+    id="plant", title="Plant", source="invented", cohort="cms_laboratory_claims", intro=(),
     roles={"guard": "guard", "lead": "lead guard", "cook": "cook"}, outsiders=("cook",),
     facts={"dry": Fact("dry", "the soil is dry", "The soil was dry.", "The soil was wet.")},
     steps=(
@@ -199,10 +206,14 @@ PLANT = Procedure(
 def told(events: list[Event]) -> Counterparts:
     """The counterparts of a story about a plant, told in the voice of a log."""
     start = "2024-05-01"
-    texts = [sentence(PLANT, e, datetime.fromisoformat(start), "log", 0) for e in events]
+    way = Telling("log", 0, 0)
+    texts = [sentence(PLANT, e, datetime.fromisoformat(start), way) for e in events]
     segments = {f"event_{i + 1}": text for i, text in enumerate(texts)}
     segments["fact_1"] = "The soil was dry."
-    trace = {"facts": {"dry": True}, "events": [e.as_dict() for e in events]}
+    trace = {
+        "facts": {"dry": True},
+        "events": [{**e.as_dict(), "telling": list(way)} for e in events],
+    }
     return Counterparts({"item_id": "plant", "start": start, "trace": trace}, PLANT, segments)
 
 
@@ -239,13 +250,6 @@ BY_CY = replace(LOOK, person="Cy Dee")
 def test_what_is_changed(kind: str, events: list[Event], changes: tuple[str, ...] | None) -> None:
     found = [e for e in told(events).edits(kind) or () if isinstance(e, Replace)]
     assert [(e.segment, e.before, e.after) for e in found] == ([changes] if changes else [])
-
-
-def test_a_sentence_that_is_in_no_known_wording_is_an_error() -> None:
-    story = told([LOOK, POUR, TRIM])
-    odd = {**story.segments, "event_2": "Somebody did something."}
-    with pytest.raises(DataError, match="plant: event_2 is in none of its step's wordings"):
-        Counterparts(story.doc, story.procedure, odd).edits("threshold")
 
 
 def failure(item: Item, edits: list[Edit]) -> str | None:

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 import gzip
+import hashlib
 import json
+import os
 import re
+import subprocess
+import sys
 from collections import Counter
 from collections.abc import Mapping
 from datetime import datetime, timedelta
-from pathlib import Path
+from decimal import Decimal
+from typing import Any, get_args
 
 import pytest
 
-from oodrop.perturbers import Reorder, Replace, apply_edits
+from oodrop.perturbers import Bound, Reorder, Replace, apply_edits, get_suite
 from oodrop.perturbers.rng import item_generator, permutation
 from oodrop.tasks import get_task
-from oodrop.tasks.procedural.build import TYPES, build_split, write_split
+from oodrop.tasks.procedural.build import CANARY, CHILDREN, TYPES, build_split
+from oodrop.tasks.procedural.check import Kind
+from oodrop.tasks.procedural.lexicon import (
+    ALARM,
+    CALM_CLOSINGS,
+    FRAMES,
+    PRAISE,
+    TROUBLED_CLOSINGS,
+)
 from oodrop.tasks.procedural.schema import HELDOUT_COHORTS, Procedure, ancestors
 from oodrop.tasks.spec import Doc
 
@@ -77,29 +90,133 @@ def test_the_type_says_what_is_wrong(procedural: Mapping[str, list[Doc]]) -> Non
         "baseline_noncompliant": {"missing_step", "limit", "timing", "missing_record"},
         "step_reorder_invalid": {"order"},
         "prerequisite_omission": {"missing_step"},
-        "hierarchy_violation": {"wrong_actor", "same_person"},
+        "hierarchy_violation": {"wrong_actor", "same_person", "other_person"},
+        "adversarial_surface_compliant": {*get_args(Kind)} - {"missing_step", "wrong_actor"},
     }
     for doc in every(procedural):
         if doc["type"] in allowed:
             assert doc["violation"]["kind"] in allowed[doc["type"]]
 
 
+def test_every_kind_of_violation_but_one_is_there(procedural: Mapping[str, list[Doc]]) -> None:
+    """A step on the wrong branch stands for one that is missing on the right branch: two faults."""
+    kinds = {doc["violation"]["kind"] for doc in every(procedural) if doc["violation"]}
+    assert kinds == {*get_args(Kind)} - {"branch"}
+
+
 def test_parents(procedural: Mapping[str, list[Doc]]) -> None:
     docs = {doc["item_id"]: doc for doc in every(procedural)}
+    labels: Counter[tuple[str, str]] = Counter()
     for doc in docs.values():
-        if doc["type"] not in ("lexical_paraphrase", "distractor_injection"):
-            assert doc["parent_id"] is None
+        assert (doc["parent_id"] is not None) == (doc["type"] in CHILDREN)
+        if doc["parent_id"] is None:
             continue
         parent = docs[doc["parent_id"]]
-        assert (parent["label"], parent["violation"]) == (doc["label"], doc["violation"])
-        own = [row for row in doc["trace"]["events"] if row["step"] is not None]
-        assert own == parent["trace"]["events"]
-        told = set(doc["events"]) & set(parent["events"])
+        labels[doc["type"], doc["label"]] += 1
+        assert parent["item_id"].rpartition(".")[0] == doc["item_id"].rpartition(".")[0]
+        for same in ("process_id", "title", "clauses", "facts", "label", "violation", "start"):
+            assert parent[same] == doc[same], same
+        pairs = [(row, text) for row, text in told(doc) if row["step"] is not None]
+        assert [bare(row) for row, _ in pairs] == [bare(row) for row, _ in told(parent)]
         if doc["type"] == "lexical_paraphrase":
-            assert not told
+            assert len(doc["events"]) == len(parent["events"])
+            assert not {*doc["events"]} & {*parent["events"]}
+            for (row, _), (other, _) in zip(pairs, told(parent), strict=True):
+                assert row["telling"][0] != other["telling"][0], "told in the same voice"
+                assert row["telling"][2] != other["telling"][2], "told in the same words"
         else:
-            assert told == set(parent["events"])
-            assert len(doc["events"]) > len(parent["events"])
+            assert pairs == told(parent)
+            assert len(doc["events"]) == len(parent["events"]) + 2
+    assert len(set(labels.values())) == 1
+
+
+def told(doc: Doc) -> list[tuple[dict[str, Any], str]]:
+    """Each event in symbols and in words."""
+    return list(zip(doc["trace"]["events"], doc["events"], strict=True))
+
+
+def bare(row: Mapping[str, Any]) -> dict[str, Any]:
+    """An event without the way in which it is told."""
+    return {key: value for key, value in row.items() if key != "telling"}
+
+
+def changes(clean: Doc, bad: Doc) -> list[tuple[dict[str, Any], dict[str, Any], set[str]]]:
+    """The events that two scenarios tell differently, each with the fields that differ."""
+    before, after = ({row["step"]: row for row, _ in told(d)} for d in (clean, bad))
+    shared = [(before[step], row) for step, row in after.items() if step in before]
+    found = [(a, b, {key for key in a if a[key] != b[key]}) for a, b in shared]
+    return [row for row in found if row[2]]
+
+
+def moved_together(rows: list[tuple[dict[str, Any], dict[str, Any], set[str]]]) -> bool:
+    return len({b["time"] - a["time"] for a, b, _ in rows}) == 1
+
+
+def swapped(rows: list[tuple[dict[str, Any], dict[str, Any], set[str]]]) -> bool:
+    return sorted(a["time"] for a, _, _ in rows) == sorted(b["time"] for _, b, _ in rows)
+
+
+def test_flip_pairs(procedural: Mapping[str, list[Doc]]) -> None:
+    """The same scenario in the same words, but for what breaks the one rule."""
+    docs = {doc["item_id"]: doc for doc in every(procedural)}
+    pairs = [(docs[d["partner_id"]], d) for d in docs.values() if d["partner_id"] is not None]
+    paired = [doc["item_id"] for pair in pairs for doc in pair]
+    both = set(paired)
+    assert len(both) == len(paired)
+    alone = {d["type"] for d in docs.values()} - {d["type"] for pair in pairs for d in pair}
+    assert alone == {*CHILDREN, *(t for t in TYPES if t.startswith("adversarial"))}
+    assert {d["type"] for name, d in docs.items() if name not in both} == alone
+    for clean, bad in pairs:
+        assert (clean["label"], bad["label"]) == ("compliant", "non-compliant")
+        for same in ("process_id", "title", "clauses", "start", "question", "split"):
+            assert clean[same] == bad[same], same
+        assert clean["intro"].rpartition(". ")[0] == bad["intro"].rpartition(". ")[0]
+        assert_one_fault(clean, bad)
+        before = {row["step"]: (row, text) for row, text in told(clean)}
+        for row, text in told(bad):
+            assert row["telling"] == before[row["step"]][0]["telling"]
+            assert row != before[row["step"]][0] or text == before[row["step"]][1]
+
+
+def assert_one_fault(clean: Doc, bad: Doc) -> None:
+    """That the second scenario is the first with the fault that it names, and nothing more."""
+    kind, step = bad["violation"]["kind"], bad["violation"]["step"]
+    gone = {r["step"] for r, _ in told(clean)} - {r["step"] for r, _ in told(bad)}
+    facts = [a for a, b in zip(clean["facts"], bad["facts"], strict=True) if a != b]
+    rows = changes(clean, bad)
+    fields = {field for _, _, changed in rows for field in changed}
+    where = (clean["item_id"], bad["item_id"], rows)
+    assert {r["step"] for r, _ in told(bad)} <= {r["step"] for r, _ in told(clean)}
+    assert len(facts) == (clean["type"] == "exception_trigger"), where
+    if clean["type"] == "exception_trigger":
+        assert (kind, rows, gone) == ("missing_step", [], set()), where
+    elif kind == "missing_step":
+        assert (rows, gone) == ([], {step}), where
+    elif kind in ("order", "timing"):
+        assert (fields, gone) == ({"time"}, set()), where
+        one = len(rows) == 1
+        assert one or (swapped(rows) if kind == "order" else moved_together(rows)), where
+    else:
+        assert (len(rows), gone) == (1, set()), where
+        old, new, _ = rows[0]
+        assert new["step"] == step, where
+        assert fields in FIELDS[kind], where
+        if kind == "limit":
+            pairs = zip(old["values"], new["values"], strict=True)
+            assert sum(a != b for a, b in pairs) == 1, where
+        if kind == "missing_record":
+            assert len(old["records"]) == len(new["records"]) + 1, where
+            assert {*new["records"]} < {*old["records"]}, where
+
+
+# What may change of the event at which a fault shows.
+FIELDS = {
+    "limit": [{"values"}],
+    "missing_record": [{"records"}],
+    "wrong_actor": [{"role", "person"}],
+    "same_person": [{"person"}, {"person", "role"}],
+    "other_person": [{"person"}, {"person", "role"}],
+}
 
 
 def test_heldout_procedures_appear_nowhere_else(
@@ -109,6 +226,7 @@ def test_heldout_procedures_appear_nowhere_else(
     assert seen["train"] == seen["validation"] == seen["test"]
     assert not seen["heldout"] & seen["train"]
     assert seen["heldout"] | seen["train"] == set(procedures)
+    assert {d["cohort"] for d in procedural["heldout"]} == set(HELDOUT_COHORTS)
     for doc in every(procedural):
         assert procedures[doc["process_id"]].cohort == doc["cohort"]
         assert (doc["cohort"] in HELDOUT_COHORTS) == (doc["split"] == "heldout")
@@ -116,6 +234,41 @@ def test_heldout_procedures_appear_nowhere_else(
     clauses = {split: {c for d in procedural[split] for c in d["clauses"]} for split in SPLITS}
     assert not titles["heldout"] & titles["train"]
     assert not clauses["heldout"] & clauses["train"]
+
+
+def test_a_window_in_days_is_missed_by_the_dates_too(
+    procedural: Mapping[str, list[Doc]], procedures: Mapping[str, Procedure]
+) -> None:
+    """Who counts days by the calendar, and not as so many hours, comes to the same label."""
+    faults = 0
+    for doc in every(procedural):
+        if (doc["violation"] or {}).get("kind") != "timing":
+            continue
+        window = procedures[doc["process_id"]].step(doc["violation"]["step"]).window
+        assert window is not None
+        times = {row["step"]: row["time"] for row in doc["trace"]["events"]}
+        anchor, time = times[window.after], times[doc["violation"]["step"]]
+        late = window.max is not None and time - anchor > window.max
+        end = window.max if late else window.min
+        assert end is not None
+        if end % 1440 == 0:
+            days = time // 1440 - anchor // 1440
+            assert days > end // 1440 if late else days < end // 1440, doc["item_id"]
+            faults += 1
+    assert faults
+
+
+def test_a_wrong_actor_is_no_kind_of_a_right_one(
+    procedural: Mapping[str, list[Doc]], procedures: Mapping[str, Procedure]
+) -> None:
+    """Where a technologist is asked for, a lead technologist leaves room for doubt."""
+    for doc in every(procedural):
+        if (doc["violation"] or {}).get("kind") == "wrong_actor":
+            procedure = procedures[doc["process_id"]]
+            step = procedure.step(doc["violation"]["step"])
+            row = next(row for row in doc["trace"]["events"] if row["step"] == step.id)
+            nouns = {procedure.roles[role].split()[-1] for role in step.roles}
+            assert procedure.roles[row["role"]].split()[-1] not in nouns, doc["item_id"]
 
 
 def test_no_text_twice(procedural: Mapping[str, list[Doc]]) -> None:
@@ -127,35 +280,62 @@ def test_no_text_twice(procedural: Mapping[str, list[Doc]]) -> None:
     assert seen.most_common(1)[0][1] == 1
 
 
+def test_no_scenario_in_two_splits(procedural: Mapping[str, list[Doc]]) -> None:
+    """Neither in words nor in symbols; nor does one share a sentence of an event."""
+    of_sentence: dict[str, set[str]] = {}
+    of_trace: dict[str, set[str]] = {}
+    for doc in every(procedural):
+        rows = [bare(row) for row in doc["trace"]["events"] if row["step"] is not None]
+        trace = json.dumps([doc["process_id"], doc["start"], doc["trace"]["facts"], rows])
+        of_trace.setdefault(trace, set()).add(doc["split"])
+        for text in doc["events"]:
+            of_sentence.setdefault(text, set()).add(doc["split"])
+    assert {len(splits) for splits in of_trace.values()} == {1}
+    assert {len(splits) for splits in of_sentence.values()} == {1}
+
+
 _MONTHS = (
     "January", "February", "March", "April", "May", "June", "July", "August", "September",
     "October", "November", "December",
 )  # fmt: skip
+_NUMBER = re.compile(r"(?<![\w.])\d+(?:\.\d+)?")
 
 
-def test_every_event_states_its_time_and_numbers(procedural: Mapping[str, list[Doc]]) -> None:
+def test_every_event_states_its_time_its_person_and_its_numbers(
+    procedural: Mapping[str, list[Doc]], procedures: Mapping[str, Procedure]
+) -> None:
     for doc in every(procedural):
-        assert len(doc["events"]) == len(doc["trace"]["events"])
         times = [row["time"] for row in doc["trace"]["events"]]
         assert times == sorted(set(times)), doc["item_id"]
-        for text, row in zip(doc["events"], doc["trace"]["events"], strict=True):
-            when = datetime.fromisoformat(doc["start"]) + timedelta(minutes=row["time"])
-            date = rf"(?<!\d){when.day} {_MONTHS[when.month - 1]} {when.year}\b"
-            assert len(re.findall(date, text)) == 1, text
-            assert len(re.findall(rf"\b{when:%H:%M}\b", text)) == 1, text
-            assert row["person"] in text
-            numbers = re.findall(r"was (\d+(?:\.\d+)?)(?: |%)", text)
-            assert [float(n) for n in numbers] == [float(v) for v in row.get("values", [])]
-
-
-# In an emergency the approval is skipped, and the change may start ahead of its screening.
-SKIPS_AHEAD = {"fda_res_board_change"}
+        start, procedure = datetime.fromisoformat(doc["start"]), procedures[doc["process_id"]]
+        for row, text in told(doc):
+            when = start + timedelta(minutes=row["time"])
+            stamp = (f"{when.day} {_MONTHS[when.month - 1]} {when.year}", f"{when:%H:%M}")
+            rest = text
+            for part in stamp:
+                ahead, found, rest = rest.partition(part)
+                assert found, text
+                assert part not in rest, text
+                assert not ahead[-1:].isdigit(), text
+                rest = f"{ahead}~{rest}"
+            assert row["person"] in text, text
+            if row["step"] is None:
+                assert not _NUMBER.search(rest), text
+                continue
+            role = procedure.roles[row["role"]]
+            assert role in rest or role[:1].upper() + role[1:] in rest, text
+            limits = procedure.step(row["step"]).limits
+            assert len(limits) == len(row["values"])
+            units = " ".join(f"{limit.unit}." for limit in limits)
+            numbers = [Decimal(n) for n in _NUMBER.findall(rest)]
+            beside = [Decimal(n) for n in _NUMBER.findall(units)]
+            assert sorted(numbers) == sorted([*map(Decimal, row["values"]), *beside]), text
 
 
 def test_a_step_comes_before_what_hangs_on_it(
     procedural: Mapping[str, list[Doc]], procedures: Mapping[str, Procedure]
 ) -> None:
-    """Through skipped steps too, where no rule of the text says it: a reader might expect it.
+    """Through skipped steps too: the checker sees it by the clauses of the steps that were done.
 
     The checker starts no clock before its anchor, so an anchor that came late would hide there.
     """
@@ -170,32 +350,29 @@ def test_a_step_comes_before_what_hangs_on_it(
             for b in ancestors(procedure, s.id) & set(times)
             if times[b] >= times[s.id]
         }
-        if procedure.id not in SKIPS_AHEAD:
-            assert bool(early) == wrong, doc["item_id"]
+        assert bool(early) == wrong, doc["item_id"]
         anchors = [(s.id, s.window.after) for s in steps if s.window and s.window.after in times]
         assert wrong or all(times[a] < times[s] for s, a in anchors), doc["item_id"]
 
 
-def test_no_person_has_two_roles_and_names_are_distinct(
-    procedural: Mapping[str, list[Doc]],
-) -> None:
-    for doc in every(procedural):
-        roles: dict[str, set[str]] = {}
-        for row in doc["trace"]["events"]:
-            if row["step"] is not None:
-                roles.setdefault(row["person"], set()).add(row["role"])
-        assert all(len(r) == 1 for r in roles.values()), doc["item_id"]
-        parts = [part for person in roles for part in person.split()]
-        assert len(parts) == len(set(parts))
+ORDERS = [
+    v
+    for v in get_suite("full-1.0").variants
+    if v.perturber.startswith("ordering.") and "fewshot" not in v.perturber
+]
 
 
-@pytest.mark.parametrize("split", ["test", "heldout"])
-def test_any_order_of_clauses_and_events_gives_the_same_label(
-    split: str, procedural: Mapping[str, list[Doc]]
-) -> None:
-    spec = get_task("procedural")
-    for doc in procedural[split]:
+def reordered(docs: list[Doc]) -> Counter[str]:
+    """Every perturber of order on every document, and all units at once; the outcomes."""
+    spec, found = get_task("procedural"), Counter[str]()
+    bound = [Bound(variant) for variant in ORDERS]
+    for doc in docs:
         item = spec.item(doc)
+        for perturber in bound:
+            done = perturber(item)
+            found[done.certificate.outcome] += 1
+            assert done.item.rederive is not None
+            assert done.item.rederive(done.item) == item.gold, doc["item_id"]
         rng = item_generator(1, "test", "1", item.item_id)
         edits = [
             Reorder(group, tuple(permutation(rng, len(item.units[group].members))))
@@ -203,8 +380,22 @@ def test_any_order_of_clauses_and_events_gives_the_same_label(
         ]
         moved = apply_edits(item, edits)
         assert moved.rederive is not None
-        assert moved.rederive(moved) == moved.gold
+        assert moved.rederive(moved) == moved.gold, doc["item_id"]
         assert moved.gold_text == doc["label"]
+    return found
+
+
+def test_any_order_gives_the_same_label(procedural: Mapping[str, list[Doc]]) -> None:
+    found = reordered(every(procedural)[::23])
+    assert {*found} == {"changed", "not_applicable"}
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("split", SPLITS)
+def test_any_order_of_every_item_gives_the_same_label(
+    split: str, procedural: Mapping[str, list[Doc]]
+) -> None:
+    assert {*reordered(procedural[split])} == {"changed", "not_applicable"}
 
 
 def test_an_event_that_lost_its_time_has_no_label(procedural: Mapping[str, list[Doc]]) -> None:
@@ -217,36 +408,99 @@ def test_an_event_that_lost_its_time_has_no_label(procedural: Mapping[str, list[
     assert item.rederive(lost) == "underivable: event_1 does not state its time"
 
 
-def test_framing_follows_the_label_in_train_and_not_in_heldout(
+def framing(doc: Doc) -> tuple[str, str, str]:
+    """The frame of the scenario, the word of mood in it, and how the scenario ends."""
+    _, _, last = doc["intro"].rpartition(". ")
+    found = [(w, f) for w in (*PRAISE, *ALARM) for f in FRAMES if f.format(mood=w) == last]
+    assert len(found) == 1, last
+    return found[0][1], found[0][0], doc["closing"]
+
+
+def test_in_heldout_framing_is_equal_under_both_labels(
     procedural: Mapping[str, list[Doc]],
 ) -> None:
-    from oodrop.tasks.procedural.lexicon import HURRIED
-
-    def hurried(doc: Doc) -> bool:
-        return any(re.search(rf"\b{word}\b", doc["intro"]) for word in HURRIED)
-
-    def agreement(split: str) -> float:
-        docs = procedural[split]
-        return sum(hurried(d) == (d["label"] == "non-compliant") for d in docs) / len(docs)
-
-    assert agreement("heldout") == pytest.approx(0.5, abs=0.02)
-    assert 0.7 < agreement("train") < 0.9
+    """Frame, mood and closing together, and in the items of every single procedure."""
+    counts: dict[tuple[str, str], Counter[tuple[str, str, str]]] = {}
+    for doc in procedural["heldout"]:
+        counts.setdefault((doc["process_id"], doc["label"]), Counter())[framing(doc)] += 1
+    for process in {process for process, _ in counts}:
+        assert counts[process, "compliant"] == counts[process, "non-compliant"], process
+    used = [{part[k] for count in counts.values() for part in count} for k in range(3)]
+    assert used == [{*FRAMES}, {*PRAISE, *ALARM}, {*CALM_CLOSINGS, *TROUBLED_CLOSINGS}]
 
 
-def test_a_rebuild_is_byte_identical(
-    tmp_path: Path, procedures: Mapping[str, Procedure], procedural: Mapping[str, list[Doc]]
+@pytest.mark.parametrize("split", SPLITS)
+def test_framing_follows_the_label_outside_heldout(
+    split: str, procedural: Mapping[str, list[Doc]]
 ) -> None:
-    shipped = get_task("procedural").folder / "data" / "test.jsonl.gz"
-    built = tmp_path / "test.jsonl.gz"
-    docs = build_split(list(procedures.values()), "test")
-    told = [{k: v for k, v in doc.items() if k in docs[0]} for doc in procedural["test"]]
-    assert docs == told
-    for doc in procedural["test"]:  # reading a split adds the words to answer with
-        assert {*doc} - {*docs[0]} == {"labels"}
-        assert doc["labels"] == ["compliant", "non-compliant"]
-    write_split(docs, built)
-    assert gzip.decompress(built.read_bytes()) == gzip.decompress(shipped.read_bytes())
-    for path in (shipped, built):
-        assert path.read_bytes()[3:8] == bytes(5), "the header holds a name or a time"
-    text = json.dumps(docs[0], ensure_ascii=False)
-    assert gzip.decompress(built.read_bytes()).decode().split("\n")[0] == text
+    """Save in the adversarial types, which turn the habit round everywhere."""
+    follows: dict[bool, list[bool]] = {True: [], False: []}
+    for doc in procedural[split]:
+        _, mood, closing = framing(doc)
+        assert (mood in ALARM) == (closing in TROUBLED_CLOSINGS)
+        follows[doc["type"].startswith("adversarial")].append(
+            (mood in ALARM) == (doc["label"] == "non-compliant")
+        )
+    assert not any(follows[True])
+    share = sum(follows[False]) / len(follows[False])
+    assert (0.5 < share < 0.6) if split == "heldout" else (0.95 < share < 0.99)
+
+
+def test_the_manifest(procedural: Mapping[str, list[Doc]]) -> None:
+    """As `sha256sum --check` reads it, over the unpacked files; and what training should avoid."""
+    folder = get_task("procedural").folder / "data"
+    first, *rest = (folder / "SHA256SUMS").read_text("ascii").splitlines()
+    assert first == f"# {CANARY}"
+    assert re.search(r"[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}", CANARY)
+    packed = {path.name: path.read_bytes() for path in folder.glob("*.gz")}
+    assert {*packed} == {f"{split}.jsonl.gz" for split in SPLITS}
+    sums = [
+        f"{hashlib.sha256(gzip.decompress(packed[f'{split}.jsonl.gz'])).hexdigest()}  {split}.jsonl"
+        for split in SPLITS
+    ]
+    assert rest == sums
+    for content in packed.values():
+        assert content[3:8] == bytes(5), "the header holds a name or a time"
+
+
+def test_a_split_holds_what_is_built(procedures: Mapping[str, Procedure]) -> None:
+    shipped = get_task("procedural").docs("heldout")
+    built = build_split(list(procedures.values()), "heldout")
+    for doc in shipped:  # reading a split adds the words to answer with
+        assert doc.pop("labels") == ["compliant", "non-compliant"]
+    assert shipped == built
+    assert [json.dumps(doc) for doc in shipped] == [json.dumps(doc) for doc in built]
+
+
+REBUILD = """
+import sys
+from oodrop.tasks.procedural import procedures
+from oodrop.tasks.procedural.build import build_split, manifest, packed
+found = tuple(procedures().values())
+built = {f"{split}.jsonl.gz": packed(build_split(found, split)) for split in sys.argv[1:]}
+sys.stdout.buffer.write(manifest(built))
+"""
+
+
+def rebuilt(*splits: str) -> list[str]:
+    """The manifest of these splits, built in a process that hashes, speaks and dates otherwise."""
+    odd = {"PYTHONHASHSEED": "4711", "LANG": "tr_TR.UTF-8", "LC_ALL": "tr_TR.UTF-8"}
+    run = subprocess.run(
+        [sys.executable, "-c", REBUILD, *splits],
+        env={**os.environ, **odd, "TZ": "Pacific/Chatham"},
+        capture_output=True,
+        check=True,
+        timeout=300,
+    )
+    return run.stdout.decode("ascii").splitlines()
+
+
+def test_a_rebuild_elsewhere_is_byte_identical() -> None:
+    shipped = (get_task("procedural").folder / "data" / "SHA256SUMS").read_text().splitlines()
+    assert rebuilt("validation", "heldout") == [shipped[k] for k in (0, 2, 4)]
+
+
+@pytest.mark.slow
+def test_a_rebuild_of_everything_elsewhere_is_byte_identical() -> None:
+    shipped = (get_task("procedural").folder / "data" / "SHA256SUMS").read_text().splitlines()
+    assert rebuilt(*SPLITS) == shipped

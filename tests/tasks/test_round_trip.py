@@ -38,6 +38,12 @@ NAMES = ("everyday", "everyday_letters", "everyday_open", "procedural", "procedu
 per_task = pytest.mark.parametrize("spec", TASKS.values(), ids=lambda s: s.name)
 
 
+def some(name: str, split: str, count: int) -> list[Doc]:
+    """At most so many documents of a split, from one end to the other."""
+    docs = documents(name, split)
+    return docs[:: -(-len(docs) // count)]
+
+
 def logged(spec: TaskSpec, doc: Doc, done: Perturbed) -> dict[str, Any]:
     """What a sample log holds, read back from JSON."""
     record = {"settings": dict(done.item.settings), **done.certificate.as_dict()}
@@ -54,7 +60,7 @@ def with_gold(doc: Doc, item: Item) -> Doc:
 @per_task
 def test_a_document_comes_back_as_it_was(spec: TaskSpec) -> None:
     splits = (spec.eval_split, spec.train_split)
-    for doc in [d for split in splits for d in documents(spec.name, split)[::3]]:
+    for doc in [d for split in splits for d in some(spec.name, split, 200)]:
         item = spec.item(doc)
         assert json.dumps(spec.to_doc(doc, item)) == json.dumps(with_gold(doc, item))
 
@@ -63,8 +69,7 @@ def test_a_document_comes_back_as_it_was(spec: TaskSpec) -> None:
 @pytest.mark.parametrize("variant", VARIANTS, ids=lambda v: v.slug)
 def test_a_logged_document_proves_itself(name: str, variant: Variant) -> None:
     spec = get_task(name)
-    step = 60 if "nlpaug" in variant.slug else 9
-    for doc in documents(name, spec.eval_split)[::step]:
+    for doc in some(name, spec.eval_split, 40):
         canonical = spec.item(doc)
         done = perturb(canonical, variant)
         seen = spec.item(logged(spec, doc, done))
@@ -80,10 +85,10 @@ def test_a_logged_document_proves_itself(name: str, variant: Variant) -> None:
         assert done.certificate.outcome != "refused"
 
 
-def outcomes(name: str, variant: Variant, step: int) -> set[str]:
+def outcomes(name: str, variant: Variant, count: int) -> list[tuple[Item, str]]:
     spec, bound = get_task(name), Bound(variant)
-    docs = documents(name, spec.eval_split)[::step]
-    return {bound(spec.item(doc)).certificate.outcome for doc in docs}
+    items = [spec.item(doc) for doc in some(name, spec.eval_split, count)]
+    return [(item, bound(item).certificate.outcome) for item in items]
 
 
 # A word to edit is not in every item; where a standing order or a prompt changes, it is for all.
@@ -100,15 +105,18 @@ def test_whether_a_prompt_or_an_order_changes_does_not_depend_on_the_item(varian
     template is sent for all.
     """
     for name in NAMES:
-        found = outcomes(name, variant, 11)
-        assert len(found) == 1
-        assert "refused" not in found
+        found = outcomes(name, variant, 40)
+        if variant.perturber == "ordering.fact_order":  # what is one circumstance has no order
+            assert all((o == "changed") == (len(i.units["facts"].members) > 1) for i, o in found)
+        else:
+            assert len({outcome for _, outcome in found}) == 1
+        assert "refused" not in {outcome for _, outcome in found}
 
 
 @pytest.mark.parametrize("variant", get_suite("full-1.0").variants, ids=lambda v: v.slug)
 def test_no_variant_of_a_suite_is_refused(variant: Variant) -> None:
     for name in NAMES:
-        assert "refused" not in outcomes(name, variant, 60 if "procedural" in name else 11)
+        assert "refused" not in {outcome for _, outcome in outcomes(name, variant, 15)}
 
 
 @pytest.mark.parametrize("template", sorted({t for s in TASKS.values() for t in s.templates}))
@@ -121,7 +129,7 @@ def test_no_template_is_refused(name: str, template: str) -> None:
         else "changed" if template in spec.templates
         else "not_applicable"
     )  # fmt: skip
-    for doc in documents(name, spec.eval_split)[::9]:
+    for doc in some(name, spec.eval_split, 30):
         assert perturb(spec.item(doc), variant).certificate.outcome == expected
 
 
@@ -135,7 +143,7 @@ def test_several_moves_of_a_group_are_followed() -> None:
 @pytest.mark.parametrize("name", NAMES)
 def test_the_item_shows_what_may_be_edited(name: str) -> None:
     spec = get_task(name)
-    for doc in documents(name, spec.eval_split)[::50]:
+    for doc in some(name, spec.eval_split, 20):
         item = spec.item(doc)
         members = [m for units in item.units.values() for m in units.members]
         assert len(members) == len(set(members))

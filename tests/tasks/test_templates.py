@@ -43,7 +43,8 @@ def count(text: str, prompt: str) -> int:
 
 
 def sample(spec: TaskSpec) -> list[Doc]:
-    return documents(spec.name, spec.eval_split)[::40]
+    docs = documents(spec.name, spec.eval_split)
+    return docs[:: -(-len(docs) // 20)]
 
 
 @per_task
