@@ -13,7 +13,7 @@ from oodrop.harness_ext.cli.app import app, run
 COMMANDS = (
     "list", "perturb", "coverage", "tasks-dir", "lm-eval", "run", "report", "verify", "doctor",
 )  # fmt: skip
-GROUPS = ("bank", "bench")
+GROUPS = ("audit", "bank", "bench")
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c != "lm-eval"])
