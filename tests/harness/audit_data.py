@@ -21,7 +21,7 @@ sources:
 draws:
   - {perturber: lexical.keyboard_typo, severity: 2, from: {problems: 8, questions: 7}}
   - {perturber: lexical.misspelling, severity: 2, from: {procedures: 4}}
-  - {perturber: lexical.case, parameters: {mode: [lower, upper]}, from: {questions: 5}}
+  - {perturber: lexical.case, parameters: {mode: [lower, upper]}, from: {questions: 10}}
   - {perturber: phrasing.template, parameters: {id: t05}, from: {everyday: 6, letters: 6}}
 decoys:
   clean: {problems: 2, everyday: 2}
@@ -42,7 +42,12 @@ def write_data(folder: Path) -> Path:
     lines = (json.dumps(_problem(k)) for k in range(40))
     (folder / "gsm8k/test.jsonl").write_text("\n".join(lines) + "\n", "utf-8")
     (folder / "mmlu_pro").mkdir()
-    text = "\n".join(json.dumps(_question(k)) for k in range(40)) + "\n"
+    rows = [_question(k) for k in range(40)]
+    rows += [
+        {**_question(40), "answer": "J"},
+        {**_question(41), "question": r"What is \\frac{1}{2}?"},
+    ]
+    text = "\n".join(json.dumps(row) for row in rows) + "\n"
     (folder / "mmlu_pro/test.jsonl.gz").write_bytes(gzip.compress(text.encode()))
     return folder
 
@@ -67,10 +72,13 @@ def _problem(k: int) -> dict[str, str]:
 def _question(k: int) -> dict[str, object]:
     name = NAMES[k % 12]
     gold = k % 4
+    question = (
+        f"Sentence {k} of the lesson tells how {name} went to the market with friends. "
+        "Which of the following is the main reason for that journey?"
+    )
     return {
         "question_id": 500 + k,
-        "question": f"Sentence {k} of the lesson tells how {name} went to the market with friends. "
-        "Which of the following is the main reason for that journey?",
+        "question": question if k % 2 else question.lower(),
         "options": [f"{text} of {name}" for text in ("hunger", "curiosity", "boredom", "duty")],
         "answer": "ABCD"[gold],
         "answer_index": gold,

@@ -215,6 +215,19 @@ def test_a_planted_number_gives_another_result(data: Path) -> None:
     assert made > 20
 
 
+def test_a_number_that_does_not_matter_is_no_decoy() -> None:
+    question = {"question": "Of 34 trees none is sold, and 17 pears and one plum fall. How much?"}
+    item = Item("i", "i", question, "18", render=lambda item: item.segments["question"])
+    steps = "<<34*0=0>>0, <<0+17+1=18>>18"
+    assert steps_of(steps) is not None
+    made = [
+        DECOYS["number"](Subject("gsm8k", "test", item.altered(item_id=f"i{k}"), steps))
+        for k in range(20)
+    ]
+    assert all(m is None or "34 trees" in m.segments["question"] for m in made)
+    assert any(made)
+
+
 STEPS = "has 4*12=<<4*12=48>>48. Then <<48/2=24>>24 and <<24+17=41>>41."
 
 

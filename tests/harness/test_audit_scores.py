@@ -185,7 +185,7 @@ def test_a_rated_round_becomes_tables(
         bounds = {r["perturber"]: r for r in csv.DictReader(file)}
     assert (bounds["lexical.keyboard_typo"]["pairs"], bounds["lexical.case"]["pairs"]) == (
         "15",
-        "5",
+        "10",
     )
     assert bounds["lexical.case"]["parameters"] == "*"
     assert run(["audit", "show", str(tmp_path / "audit")]) == 0
