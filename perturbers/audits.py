@@ -22,20 +22,23 @@ class AuditBound:
         version: the version that was rated.
         parameters: the rated values as ``name=value;…``, or ``*`` where several were mixed.
         severity: the rated severity, None where it has none.
+        rounds: the rounds of the audit that count, joined by ``+``.
         pairs: rated pairs.
-        items: different items among them.
+        clusters: different clusters among them.
         lost: pairs whose answer did not stay the right one.
         unreadable: pairs that neither rater could read.
         agreement: share of the pairs on which both raters say the same.
-        lower: two-sided 95% Clopper-Pearson lower limit of the share of kept items.
+        lower: two-sided 95% Clopper-Pearson lower limit of the share of clusters that
+            lost no answer.
     """
 
     perturber: str
     version: str
     parameters: str
     severity: int | None
+    rounds: str
     pairs: int
-    items: int
+    clusters: int
     lost: int
     unreadable: int
     agreement: float
@@ -52,8 +55,9 @@ def audit_bounds() -> tuple[AuditBound, ...]:
                 row["version"],
                 row["parameters"],
                 int(row["severity"]) if row["severity"] else None,
+                row["rounds"],
                 int(row["pairs"]),
-                int(row["items"]),
+                int(row["clusters"]),
                 int(row["lost"]),
                 int(row["unreadable"]),
                 float(row["agreement"]),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from pathlib import Path
 
 import pytest
 
@@ -23,3 +24,14 @@ collect_ignore = ["example_plugin"]
 def own_registry(monkeypatch: pytest.MonkeyPatch) -> None:
     """What a test registers is gone after it."""
     monkeypatch.setattr(registry, "_REGISTRY", dict(all_perturbers()))
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of public data sets beside the project, or where OODROP_TEST_DATA says."""
+    beside = Path(__file__).resolve().parents[2] / "shared/data"
+    folder = Path(os.environ.get("OODROP_TEST_DATA", beside))
+    if not (folder / "gsm8k/test.jsonl").exists():
+        # Foreign data that the project must not copy.
+        pytest.skip("the public data sets beside the project are not on this machine")
+    return folder

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from oodrop.harness_ext.cli import (  # noqa: F401  # they register their commands
+    audit,
     bank,
     bench,
     coverage,

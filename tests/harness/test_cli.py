@@ -15,7 +15,7 @@ from .conftest import Refusal
 COMMANDS = (
     "list", "perturb", "coverage", "tasks-dir", "lm-eval", "run", "report", "verify", "doctor",
 )  # fmt: skip
-GROUPS = ("bank", "bench", "data")
+GROUPS = ("audit", "bank", "bench", "data")
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c != "lm-eval"])
