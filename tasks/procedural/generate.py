@@ -31,6 +31,7 @@ SUBTLE: tuple[Kind, ...] = (
     "same_person",
     "other_person",
     "order",
+    "branch",
 )
 
 
