@@ -102,6 +102,8 @@ def test_on_the_procedural_set_the_program_still_reads_the_item() -> None:
     spec = get_task("procedural")
     for doc in spec.docs("test")[::97]:
         item: Item = spec.item(doc)
+        if item.parent is not None:  # left alone by every perturber
+            continue
         result = done("lexical.rename_entity", item)
         assert result.certificate.outcome == "changed"
         old = item.entities["person"]

@@ -10,6 +10,8 @@ from pathlib import Path
 
 import pytest
 
+from oodrop.tasks import get_task
+
 from . import digests
 from .digests import all_variants
 from .digests import digests as compute
@@ -44,7 +46,9 @@ def test_another_process_gives_the_same_bytes(here: dict[str, str]) -> None:
 
 def test_the_digests_tell_documents_apart(here: dict[str, str]) -> None:
     """By content: one document gives different bytes under different variants of one text edit."""
-    changed = {k: v for k, v in here.items() if "keyboard" in k or "nlpaug" in k or "case" in k}
+    edited = {k: v for k, v in here.items() if "keyboard" in k or "nlpaug" in k or "case" in k}
+    own = {doc["item_id"] for doc in get_task("procedural").docs("test") if not doc["parent_id"]}
+    changed = {k: v for k, v in edited.items() if "procedural" not in k or k.split()[1] in own}
     assert len(changed) > 100
     assert len(set(changed.values())) == len(changed)
 

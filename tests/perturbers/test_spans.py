@@ -203,7 +203,7 @@ def test_what_is_not_harmless(text: str) -> None:
 def test_harmless_text_is_plain_and_brings_nothing(text: str) -> None:
     """The short cut for single words says what the patterns say."""
     if is_harmless(text):
-        assert is_plain(text)
+        assert is_plain(text) or set(text) & set("'\"“”’")  # a quotation takes two of them
         assert protected(text) == []
         assert protected(f"Before it, 5 {text} behind it.") == protected(
             "Before it, 5 x behind it."

@@ -101,6 +101,7 @@ def _row(
             "settings": {"template": "canonical"},
             "eligible": None,
             "gold": "knife",
+            "parent": None,
             "scored": scored,
             "outcome": outcome,
             "evidence": kind.evidence if outcome == "changed" else None,

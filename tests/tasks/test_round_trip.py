@@ -88,6 +88,7 @@ def test_a_logged_document_proves_itself(name: str, variant: Variant) -> None:
 def outcomes(name: str, variant: Variant, count: int) -> list[tuple[Item, str]]:
     spec, bound = get_task(name), Bound(variant)
     items = [spec.item(doc) for doc in some(name, spec.eval_split, count)]
+    items = [item for item in items if item.parent is None]  # every perturber leaves those alone
     return [(item, bound(item).certificate.outcome) for item in items]
 
 
@@ -130,7 +131,9 @@ def test_no_template_is_refused(name: str, template: str) -> None:
         else "not_applicable"
     )  # fmt: skip
     for doc in some(name, spec.eval_split, 30):
-        assert perturb(spec.item(doc), variant).certificate.outcome == expected
+        item = spec.item(doc)
+        if item.parent is None:
+            assert perturb(item, variant).certificate.outcome == expected
 
 
 def test_several_moves_of_a_group_are_followed() -> None:

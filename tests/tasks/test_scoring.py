@@ -115,12 +115,13 @@ def test_other_words_for_the_verdicts(said: str, verdict: str | None) -> None:
 
 
 def test_a_document_is_scored_by_its_own_words() -> None:
-    right = {"acc": 1.0, "parsed": 1.0}
-    wrong = {"acc": 0.0, "parsed": 1.0}
+    right = {"acc": 1.0, "parsed": 1.0, "truncated": 0.0, "unparsed": 0.0, "reasoning_tokens": 0.0}
+    wrong = {**right, "acc": 0.0}
     for labels, reply in (((YES, NO), YES), (INVERTED, "no")):
-        doc = {"label": YES, "labels": list(labels)}
-        assert process_results(doc, [f"FINAL ANSWER: {reply}"]) == right
-        assert process_results({**doc, "label": NO}, [f"FINAL ANSWER: {reply}"]) == wrong
+        doc = {"item_id": "x", "label": YES, "labels": list(labels)}
+        assert process_results(doc, [f"FINAL ANSWER: {reply}"]).items() >= right.items()
+        other = process_results({**doc, "label": NO}, [f"FINAL ANSWER: {reply}"])
+        assert other.items() >= wrong.items()
 
 
 CHOICES = ("ice", "iceberg", "water", "tea-pot")

@@ -288,9 +288,9 @@ def test_the_reply_of_a_perfect_model_is_right_and_of_a_wrong_one_wrong(spec: Ta
             assert spec.reply(wrong) != spec.reply(item)
             continue
         score = process_option if spec.name == "everyday_open" else process_results
-        assert score(doc, [spec.reply(item)]) == {"acc": 1.0, "parsed": 1.0}
-        assert score(doc, [spec.reply(wrong)]) == {"acc": 0.0, "parsed": 1.0}
-        assert score(doc, ["I do not know."]) == {"acc": 0.0, "parsed": 0.0}
+        assert score(doc, [spec.reply(item)]).items() >= {"acc": 1.0, "parsed": 1.0}.items()
+        assert score(doc, [spec.reply(wrong)]).items() >= {"acc": 0.0, "parsed": 1.0}.items()
+        assert score(doc, ["I do not know."]).items() >= {"acc": 0.0, "parsed": 0.0}.items()
 
 
 @pytest.mark.parametrize("name", PROCEDURAL)
@@ -299,6 +299,8 @@ def test_the_reply_to_the_opposite_question_is_scored_by_its_words(name: str) ->
     for doc in sample(spec):
         item = spec.item(doc)
         done = perturb(item, Variant("phrasing.polarity", {"id": "inverted"}))
+        if item.parent is not None:  # left alone by every perturber
+            continue
         assert done.certificate.outcome == "changed"
         asked = spec.to_doc(doc, done.item)
         gold = int(done.item.gold)
@@ -306,7 +308,8 @@ def test_the_reply_to_the_opposite_question_is_scored_by_its_words(name: str) ->
         assert done.item.answer == ("no", "yes")[gold]
         assert process_results(asked, [f"FINAL ANSWER: {done.item.answer}"])["acc"] == 1.0
         other = ("no", "yes")[1 - gold]
-        assert process_results(asked, [f"FINAL ANSWER: {other}"]) == {"acc": 0.0, "parsed": 1.0}
+        scored = process_results(asked, [f"FINAL ANSWER: {other}"])
+        assert (scored["acc"], scored["parsed"]) == (0.0, 1.0)
         assert process_results(asked, [f"FINAL ANSWER: {item.gold_text}"])["parsed"] == 0.0
 
 

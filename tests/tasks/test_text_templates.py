@@ -104,9 +104,9 @@ def test_no_template_is_refused_and_the_oracle_is_parsed(template: str) -> None:
         assert done.certificate.outcome == ("unchanged" if template == "canonical" else "changed")
         sent = PROCEDURAL_TEXT.to_doc(doc, done.item)
         reply = PROCEDURAL_TEXT.reply(done.item)
-        assert process_results(sent, [reply]) == {"acc": 1.0, "parsed": 1.0}
+        assert process_results(sent, [reply]).items() >= {"acc": 1.0, "parsed": 1.0}.items()
         wrong = PROCEDURAL_TEXT.reply(done.item.altered(gold=1 - int(done.item.gold)))
-        assert process_results(sent, [wrong]) == {"acc": 0.0, "parsed": 1.0}
+        assert process_results(sent, [wrong]).items() >= {"acc": 0.0, "parsed": 1.0}.items()
 
 
 def test_text_is_never_read_as_a_template() -> None:
