@@ -28,7 +28,7 @@ from oodrop.perturbers.audits import FOLDER, THRESHOLD, audit_bounds, is_reviewe
 MENDED = "not_applicable"
 WITHOUT_RATERS = ("lexical.nlpaug_synonym", "lexical.contextual")  # assumed; no data, no bank here
 # Short of the limit with clusters as its unit, until it is rated on more of them.
-SHORT = {"lexical.synonym"}
+SHORT: set[str] = set()
 Subjects = Mapping[tuple[str, str, str], Subject]
 
 
