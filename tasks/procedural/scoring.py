@@ -8,6 +8,7 @@ from statistics import fmean
 from typing import Any
 
 from oodrop.tasks.procedural.check import COMPLIANT, NON_COMPLIANT
+from oodrop.tasks.procedural.schema import COHORTS
 
 _LINE = re.compile(r"final\s+answer\s*[:\-]?\s*(.*)", re.I)
 # "compliant" is a substring of "non-compliant" and of "not fully compliant": the longer ones are
@@ -69,7 +70,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str,
         "flip_pair_acc": (doc.get("partner_id") or doc["item_id"], acc),
         "anchor_pair_acc": (doc.get("parent_id") or doc["item_id"], acc),
     }
-    if "cohort" in doc:
+    if doc.get("cohort") in COHORTS:  # those that the fragment says how to sum up
         metrics[f"balanced_acc_{doc['cohort']}"] = (doc["label"], acc)
     if "type" in doc:
         metrics[f"acc_{doc['type']}"] = acc

@@ -138,7 +138,7 @@ def test_sheets_say_nothing_about_what_was_done(
     sheets: Mapping[str, Sequence[Pair]], pairs: list[Pair], tmp_path: Path
 ) -> None:
     write_sheets(sheets, 9, tmp_path / "round")
-    telling = re.compile(r"lexical|phrasing|typo|planted|decoy|clean|sampled|gsm8k|mmlu|everyday")
+    telling = re.compile(r"lexical|phrasing|typo|planted|decoy|gsm8k|mmlu|everyday")
     for name, sheet in sheets.items():
         text = (tmp_path / f"round/sheets/sheet_{name}.txt").read_text("utf-8")
         assert text.startswith(f"SHEET {name}: {len(sheet)} PAIRS")

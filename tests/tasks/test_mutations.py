@@ -294,10 +294,7 @@ def test_a_mutation_for_every_kind() -> None:
 
 @pytest.mark.parametrize("kind", MUTATIONS)
 def test_each_rule_is_missed_alone(kind: str) -> None:
-    # The windows of these steps leave no room for another order.
-    orders = {"cms_claim_hearing_notice": {("hearing", "call"), ("hearing", "provider")}}
-    following: dict[str, set[tuple[str, object]]] = orders if kind == "order" else {}
-    admitting = 0
+    admitting = implied = 0
     for procedure in load().values():
         left = rules(procedure, kind)
         admitting += bool(left)
@@ -308,5 +305,9 @@ def test_each_rule_is_missed_alone(kind: str) -> None:
                 where = (procedure.id, step, name)
                 assert check(procedure, mutant) == [Violation(kind, step)], where  # type: ignore[arg-type]
                 left.discard((step, name))
-        assert left == following.get(procedure.id, set()), (procedure.id, left)
+        if kind == "order":  # where windows leave no room for another order
+            implied += len(left)
+        else:
+            assert not left, (procedure.id, left)
     assert admitting
+    assert implied <= 8
