@@ -133,7 +133,7 @@ def write_models(base: Path, adapter: Path, seed: int) -> None:
             torch.nn.init.normal_(weights, std=0.5)
     tuned.save_pretrained(adapter)
     path = adapter / "adapter_config.json"
-    recorded = json.loads(path.read_text("utf-8")) | {"base_model_name_or_path": "/root/private/b"}
+    recorded = json.loads(path.read_text("utf-8")) | {"base_model_name_or_path": "private/base"}
     path.write_text(json.dumps(recorded), encoding="utf-8")
 
 
