@@ -85,6 +85,8 @@ def task_yaml(spec: TaskSpec, variant: Variant, include: str) -> str:
     """One variant of a task as lm-eval reads it; ``include`` is the path of its fragment."""
     declared = {"task": spec.name, **variant.as_dict()}
     declared |= {"metric": spec.metric, "filter": "none", "chance": spec.chance}
+    if spec.heldout_of:
+        declared["heldout_of"] = spec.heldout_of
     head = {"include": include, "task": task_name(spec, variant)}
     return (
         yaml.safe_dump(head, sort_keys=False)

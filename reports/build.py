@@ -14,6 +14,7 @@ from oodrop.reports.model import Checkpoint, OutcomeCounts, Report, TaskReport
 from oodrop.reports.pairing import Group, name_checkpoints, pair
 from oodrop.reports.reader import read_runs
 from oodrop.reports.results import CANONICAL, RunFile
+from oodrop.reports.splits import split_drops
 from oodrop.reports.statistics import analyse
 from oodrop.reports.statistics.headline import Choice
 
@@ -62,12 +63,14 @@ def build_report(
                 flips_total=totals,
             )
         )
+    splits, apart = split_drops(groups, [task.analysis.accuracies for task in tasks])
     return Report(
         title=title,
         oodrop_version=__version__,
         checkpoints=_checkpoints(runs),
         tasks=tuple(tasks),
-        notes=tuple(_notes(runs, groups)),
+        split_drops=splits,
+        notes=(*_notes(runs, groups), *apart),
     )
 
 

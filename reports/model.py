@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from oodrop.reports.statistics import Analysis, VariantInfo
+from oodrop.reports.statistics import Analysis, SplitDrop, VariantInfo
 
-SCHEMA_VERSION = "0.1"
+SCHEMA_VERSION = "0.2"
 
 
 @dataclass(frozen=True)
@@ -98,6 +98,7 @@ class Report:
         oodrop_version: version that made it.
         checkpoints: in the order in which the runs were given.
         tasks: one entry per task and set of items; entries of one task are not comparable.
+        split_drops: per pair of tasks, one of them held out, and checkpoint that ran both.
         notes: sentences about what was left out or looks wrong, most important first.
     """
 
@@ -105,6 +106,7 @@ class Report:
     oodrop_version: str
     checkpoints: tuple[Checkpoint, ...]
     tasks: tuple[TaskReport, ...]
+    split_drops: tuple[SplitDrop, ...]
     notes: tuple[str, ...]
 
 

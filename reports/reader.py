@@ -180,8 +180,16 @@ def _arguments(args: object, path: Path) -> str:
     return ",".join(f"{k}={v if isinstance(v, bool) else _text(v, path)}" for k, v in args.items())
 
 
-def _declared(path: Path, data: Mapping[str, Any], task: str) -> tuple[str, str, float]:
-    """Metric, filter and chance from the task's ``metadata.oodrop``."""
+class _Declared(NamedTuple):
+    """What the task's ``metadata.oodrop`` says of its scores."""
+
+    metric: str
+    filter: str
+    chance: float
+    heldout_of: str | None
+
+
+def _declared(path: Path, data: Mapping[str, Any], task: str) -> _Declared:
     found: Any = data["configs"][task]
     for key in ("metadata", "oodrop"):
         found = found.get(key) if isinstance(found, dict) else None
@@ -192,7 +200,10 @@ def _declared(path: Path, data: Mapping[str, Any], task: str) -> tuple[str, str,
         raise DataError(f"{path}: metric and filter of {task} must be text")
     if type(chance) not in (int, float) or not 0 <= chance < 1:
         raise DataError(f"{path}: chance of {task} must be in [0, 1), got {_shown(chance)}")
-    return metric, name, float(chance)
+    heldout_of = found.get("heldout_of")
+    if not isinstance(heldout_of, (str, type(None))):
+        raise DataError(f"{path}: heldout_of of {task} must be text, got {_shown(heldout_of)}")
+    return _Declared(metric, name, float(chance), heldout_of)
 
 
 def _of_task(path: Path, data: Mapping[str, Any], table: str, task: str) -> Any:
@@ -208,7 +219,7 @@ def _of_task(path: Path, data: Mapping[str, Any], table: str, task: str) -> Any:
 def _settings(path: Path, data: Mapping[str, Any], task: str) -> dict[str, str]:
     """What a canonical run and its variants must share, as text."""
     config, own = data["config"], data["configs"][task]
-    metric, name, chance = _declared(path, data, task)
+    declared = _declared(path, data, task)
     found = {
         "model": config.get("model"),
         "model_args": _sorted(_arguments(config.get("model_args"), path)),
@@ -223,9 +234,9 @@ def _settings(path: Path, data: Mapping[str, Any], task: str) -> dict[str, str]:
         "generation_kwargs": own.get("generation_kwargs"),
         "repeats": own.get("repeats"),
         "task_version": _of_task(path, data, "versions", task),
-        "metric": metric,
-        "filter": name,
-        "chance": chance,
+        "metric": declared.metric,
+        "filter": declared.filter,
+        "chance": declared.chance,
     }
     return {key: _text(value, path) for key, value in found.items()}
 
@@ -236,13 +247,13 @@ def _read_samples(results: Path, data: Mapping[str, Any], task: str) -> Samples:
     path = results.with_name(f"samples_{task}_{results.stem.removeprefix('results_')}.jsonl")
     if not path.exists():
         raise DataError(f"{results} lists {task} but {path.name} is missing; use --log_samples")
-    metric, wanted_filter, chance = _declared(results, data, task)
+    declared = _declared(results, data, task)
     rows: dict[str, Row] = {}
     first: dict[str, Any] = {}
     replies = 0
     for number, sample in iterate_samples(path):
         where = f"{path}, line {number}"
-        if sample.get("filter", wanted_filter) != wanted_filter:
+        if sample.get("filter", declared.filter) != declared.filter:
             continue
         record = _record(sample, where)
         first = first or record
@@ -251,10 +262,10 @@ def _read_samples(results: Path, data: Mapping[str, Any], task: str) -> Samples:
                 raise DataError(f"{where}: {field!r} is not that of the rows before")
         if record["item_id"] in rows:
             raise DataError(f"{where}: the item {record['item_id']!r} stands twice in this file")
-        rows[record["item_id"]] = _row(sample, record, metric, where)
+        rows[record["item_id"]] = _row(sample, record, declared.metric, where)
         replies += _reply_code(record["item_id"], sample.get("resps"))
     if not first:
-        raise DataError(f"{path} has no row with the filter {wanted_filter!r}")
+        raise DataError(f"{path} has no row with the filter {declared.filter!r}")
     shared: dict[str, Any] = {field: first.get(field) for field in _SAME_IN_ALL_ROWS}
     held = f"{PREFIX}{first['variant']}__{first['task']}"
     if held != task:
@@ -262,9 +273,7 @@ def _read_samples(results: Path, data: Mapping[str, Any], task: str) -> Samples:
     return Samples(
         path=path,
         **shared,
-        metric=metric,
-        filter=wanted_filter,
-        chance=chance,
+        **declared._asdict(),
         num_fewshot=_of_task(results, data, "n-shot", task) or 0,
         settings=_settings(results, data, task),
         rows=rows,

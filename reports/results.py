@@ -52,6 +52,8 @@ class Samples:
 
     Attributes:
         bank_sha256: hash of the bank of rewordings that was replayed; None without one.
+        heldout_of: the task that stands for the training distribution, where this one holds other
+            items; None elsewhere.
     """
 
     path: Path
@@ -64,6 +66,7 @@ class Samples:
     metric: str
     filter: str
     chance: float
+    heldout_of: str | None
     num_fewshot: int
     settings: Mapping[str, str]
     rows: Mapping[str, Row]

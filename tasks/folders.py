@@ -160,6 +160,7 @@ def _read_once(
             view,
             name=note.name + view.name.removeprefix(stem),
             summary=f"{view.summary} ({note.source})",
+            heldout_of=view.heldout_of and note.name,
             folder=folder,
             home=view.folder,
             read=read,

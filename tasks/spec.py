@@ -59,6 +59,8 @@ class TaskSpec:
         home: holds fragment, templates and rewordings where the folder has data alone.
         asked: the question that the rewordings are of; "" where every item asks the same.
         read: gives the documents of a data file, and checks what the task can check.
+        heldout_of: name of the task of the training distribution, where this one holds other items
+            to set against it; "" elsewhere.
         edition: tells one set of data under this name from another; "" for those of ours.
     """
 
@@ -78,6 +80,7 @@ class TaskSpec:
     home: Path | None = None
     asked: str = ""
     read: Callable[[Path], list[Doc]] = read_documents
+    heldout_of: str = ""
     edition: str = ""
 
     def docs(self, split: str) -> list[Doc]:

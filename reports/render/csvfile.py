@@ -1,4 +1,4 @@
-"""The drops as CSV, one row each, for a spreadsheet or a data frame."""
+"""The drops, and the split drops, as CSV: one row each, for a spreadsheet or a data frame."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from oodrop.reports.model import Report, TaskReport
 from oodrop.reports.render.labels import task_labels
 from oodrop.reports.render.rows import rows
 from oodrop.reports.render.text import one_line
-from oodrop.reports.statistics import Drop, Interval
+from oodrop.reports.statistics import Drop, Interval, SplitDrop
 
 COLUMNS = (
     "task",
@@ -41,6 +41,27 @@ COLUMNS = (
     "headline_reason",
     "flags",
 )
+SPLIT_COLUMNS = (
+    "task",
+    "heldout",
+    "checkpoint",
+    "split_drop_points",
+    "task_accuracy_percent",
+    "heldout_accuracy_percent",
+    "task_items",
+    "heldout_items",
+    "task_clusters",
+    "heldout_clusters",
+    "headline",
+    "headline_low",
+    "headline_high",
+    "score_low",
+    "score_high",
+    "welch_low",
+    "welch_high",
+    "headline_reason",
+    "flags",
+)
 # A cell that begins so is a formula to a spreadsheet, also after spaces and in full width.
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20|%]")
 
@@ -52,6 +73,15 @@ def drops_csv(report: Report) -> str:
     writer.writerow(COLUMNS)
     for task, label in zip(report.tasks, task_labels(report), strict=True):
         writer.writerows(_rows(task, label))
+    return text.getvalue()
+
+
+def split_drops_csv(report: Report) -> str:
+    """Header and one row per split drop; drops and bounds in points, accuracies in percent."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(SPLIT_COLUMNS)
+    writer.writerows(list(_split_row(drop)) for drop in report.split_drops)
     return text.getvalue()
 
 
@@ -82,6 +112,17 @@ def _figures(drop: Drop) -> Iterator[str | int]:
     yield from _bounds(drop.bootstrap)
     yield drop.score.method if drop.score else "none"
     yield from _bounds(drop.score)
+    yield from (guarded(drop.headline_reason), guarded(" ".join(drop.flags)))
+
+
+def _split_row(drop: SplitDrop) -> Iterator[str | int]:
+    yield from map(guarded, (drop.task, drop.heldout, drop.checkpoint))
+    both = (drop.inside, drop.outside)
+    yield from map(_hundredths, (drop.estimate, *(a.estimate for a in both)))
+    yield from (*(a.n for a in both), *(a.clusters for a in both))
+    yield drop.headline.method if drop.headline else "none"
+    for interval in (drop.headline, drop.score, drop.welch):
+        yield from _bounds(interval)
     yield from (guarded(drop.headline_reason), guarded(" ".join(drop.flags)))
 
 

@@ -25,6 +25,7 @@ from oodrop.reports.render.points import (
     span,
 )
 from oodrop.reports.render.rows import Row, checkpoint_names, rows
+from oodrop.reports.render.splits import MEANING, split_finding, split_pairs
 from oodrop.reports.render.verdict import Verdict, verdicts
 
 if TYPE_CHECKING:
@@ -69,7 +70,13 @@ def report_html(report: Report, charts: Sequence[TaskCharts] | None = None) -> s
         for k, (task, label, drawn) in enumerate(labelled, 1)
     ]
     template = _environment().get_template("report.html.j2")
-    return template.render(report=report, tasks=views, policy=POLICY)
+    return template.render(
+        report=report,
+        tasks=views,
+        splits=split_pairs(report),
+        split_meaning=MEANING,
+        policy=POLICY,
+    )
 
 
 def _view(task: TaskReport, label: str, anchor: str, charts: TaskCharts, room: int) -> TaskView:
@@ -101,6 +108,7 @@ def _environment() -> Environment:
         percent=percent,
         points=points,
         span=span,
+        split_finding=split_finding,
     )
     environment.globals.update(count=count, excludes_zero=excludes_zero)
     return environment

@@ -20,8 +20,9 @@ from oodrop.reports.render.points import (
     span,
 )
 from oodrop.reports.render.rows import Row, checkpoint_names, rows
+from oodrop.reports.render.splits import MEANING, SplitPair, split_finding, split_pairs
 from oodrop.reports.render.text import one_line
-from oodrop.reports.render.verdict import verdicts
+from oodrop.reports.render.verdict import Finding, verdicts
 from oodrop.reports.statistics import Drop
 
 # GitHub loses a step summary of more than 1 MiB as a whole; this leaves room for many of them.
@@ -60,6 +61,10 @@ def _lines(report: Report) -> Iterator[str]:
     for task, label in zip(report.tasks, labels, strict=True):
         yield from ("", f"## Verdict: {label}", "")
         yield from _verdicts(task)
+    for pair in split_pairs(report):
+        yield from ("", f"## Verdict: {escaped(pair.label)}", "")
+        for drop in pair.drops:
+            yield _finding(drop.checkpoint, split_finding(drop))
     for note in report.notes:
         yield from ("", f"**Note:** {escaped(note)}")
     for task, label in zip(report.tasks, labels, strict=True):
@@ -68,6 +73,8 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _drops(task)
         yield from _flags(task)
         yield from _outcomes(task)
+    for pair in split_pairs(report):
+        yield from _splits(pair)
     if not report.tasks:
         yield from ("", "This report holds no task.")
     yield from ("", f"Made by oodrop {escaped(report.oodrop_version)}.")
@@ -76,8 +83,11 @@ def _lines(report: Report) -> Iterator[str]:
 def _verdicts(task: TaskReport) -> Iterator[str]:
     for verdict in verdicts(task):
         for finding in verdict.findings:
-            lead, rest = escaped(finding.lead), escaped(finding.rest)
-            yield f"- {escaped(verdict.checkpoint)}: **{lead}**{rest}."
+            yield _finding(verdict.checkpoint, finding)
+
+
+def _finding(checkpoint: str, finding: Finding) -> str:
+    return f"- {escaped(checkpoint)}: **{escaped(finding.lead)}**{escaped(finding.rest)}."
 
 
 def _table(header: list[str], right: int) -> Iterator[str]:
@@ -137,6 +147,25 @@ def _cell(drop: Drop | None) -> str:
         return ""
     mark = " \\*" if excludes_zero(drop) else ""
     return f"{points(drop.estimate)}{mark} {span(drop.headline)}"
+
+
+def _splits(pair: SplitPair) -> Iterator[str]:
+    yield from ("", f"## {escaped(pair.label)}", "", MEANING, "")
+    header = [
+        "checkpoint",
+        escaped(pair.task),
+        escaped(pair.heldout),
+        "split drop",
+        "Welch interval",
+    ]
+    yield from _table(header, 4)
+    for drop in pair.drops:
+        mark = " \\*" if excludes_zero(drop) else ""
+        accuracies = [
+            f"{percent(a.estimate)} {accuracy_span(a)}" for a in (drop.inside, drop.outside)
+        ]
+        figure = f"{points(drop.estimate)}{mark} {span(drop.headline)}"
+        yield _row([escaped(drop.checkpoint), *accuracies, figure, span(drop.welch)])
 
 
 def _flags(task: TaskReport) -> Iterator[str]:

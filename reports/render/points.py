@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from oodrop.reports.statistics import Accuracy, Drop, Interval, NoiseFloor
+from oodrop.reports.statistics import Accuracy, Drop, Interval, NoiseFloor, SplitDrop
 
 NOTHING = "\u2013"
 # Sums of differences in floating point leave this much where there is nothing.
@@ -61,6 +61,6 @@ def floor_words(floor: NoiseFloor | None) -> str:
     return f"{percent(floor.flip_rate)} of scores flip on a rerun ({floor.flips} of {floor.n})"
 
 
-def excludes_zero(drop: Drop | None) -> bool:
+def excludes_zero(drop: Drop | SplitDrop | None) -> bool:
     """Whether the headline interval exists and lies off 0."""
     return drop is not None and drop.headline is not None and drop.headline.excludes(0.0)

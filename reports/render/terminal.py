@@ -24,6 +24,7 @@ from oodrop.reports.render.points import (
     span,
 )
 from oodrop.reports.render.rows import Row, checkpoint_names, rows
+from oodrop.reports.render.splits import SplitPair, split_finding, split_pairs
 from oodrop.reports.render.text import one_line
 from oodrop.reports.statistics import Accuracy, Drop
 
@@ -38,6 +39,14 @@ def print_report(report: Report, console: Console) -> None:
         _say(console, Text(f"Note: {one_line(note)}", style="yellow"))
     for task, label in zip(report.tasks, task_labels(report), strict=True):
         _print_task(task, label, console)
+    for pair in split_pairs(report):
+        _print_splits(pair, console)
+
+
+def _print_splits(pair: SplitPair, console: Console) -> None:
+    _say(console, Text(f"\n{one_line(pair.label)}", style="bold"))
+    for drop in pair.drops:
+        _say(console, Text(one_line(f"{drop.checkpoint}: {split_finding(drop).text}")))
 
 
 def _print_task(task: TaskReport, label: str, console: Console) -> None:

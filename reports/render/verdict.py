@@ -100,21 +100,24 @@ def _family(drop: Drop, floor: NoiseFloor | None) -> Finding:
         return Finding("no drop shown", "no drop shown", rest)
     rest = f"{under} {basis}{_caveats(drop, floor)}"
     if drop.estimate > 0.0:
-        return Finding("drop", f"loses {_size(drop.estimate)} points", rest)
-    return Finding("gain", f"gains {_size(drop.estimate)} points", rest)
+        return Finding("drop", f"loses {size(drop.estimate)} points", rest)
+    return Finding("gain", f"gains {size(drop.estimate)} points", rest)
 
 
 def _basis(drop: Drop, interval: Interval) -> str:
+    return (
+        f"{bounds_words(interval)}; {changed_words(drop)} items changed, "
+        f"{count(drop.clusters, 'cluster')}"
+    )
+
+
+def bounds_words(interval: Interval) -> str:
+    """`95% interval 3.1 to 7.9`; with signs where 0 is inside."""
     low, high = interval.low, interval.high
     if interval.excludes(0.0):
         small, large = sorted((abs(low), abs(high)))
-        bounds = f"{_size(small)} to {_size(large)}"
-    else:
-        bounds = f"{points(low)} to {points(high)}"
-    return (
-        f"{level_words(interval.level)} {bounds}; {changed_words(drop)} items changed, "
-        f"{count(drop.clusters, 'cluster')}"
-    )
+        return f"{level_words(interval.level)} {size(small)} to {size(large)}"
+    return f"{level_words(interval.level)} {points(low)} to {points(high)}"
 
 
 def _caveats(drop: Drop, floor: NoiseFloor | None) -> str:
@@ -127,9 +130,10 @@ def _caveats(drop: Drop, floor: NoiseFloor | None) -> str:
     return text
 
 
-def _size(value: float) -> str:
-    size = f"{100.0 * abs(value):.1f}"
-    return size if float(size) else "under 0.1"
+def size(value: float) -> str:
+    """A difference in points without its sign: `5.4`, or `under 0.1`."""
+    shown = f"{100.0 * abs(value):.1f}"
+    return shown if float(shown) else "under 0.1"
 
 
 def _unpooled(family: str, k: int, found: tuple[Row, ...]) -> Finding:

@@ -8,7 +8,7 @@
 
 Modules: `variant` and `paired` (what comes in), `columns` and `sums` (what the formulas see),
 `bootstrap`, `score`, `cv3` (one kind of interval each), `headline` (which one leads), `accuracy`,
-`drop`, `analysis` (what comes out), `numeric` (scipy and threadpoolctl, typed).
+`drop`, `split`, `analysis` (what comes out), `numeric` (scipy and threadpoolctl, typed).
 """
 
 from oodrop.reports.statistics.accuracy import Accuracy, accuracies
@@ -20,6 +20,7 @@ from oodrop.reports.statistics.headline import Evidence, Headline, headline
 from oodrop.reports.statistics.interval import Interval
 from oodrop.reports.statistics.paired import PairedScores
 from oodrop.reports.statistics.score import score_ess, tango, wilson, wilson_ess
+from oodrop.reports.statistics.split import SplitDrop, split_drop
 from oodrop.reports.statistics.sums import ClusterSums, cluster_sums
 from oodrop.reports.statistics.variant import VariantInfo
 
@@ -33,6 +34,7 @@ __all__ = [
     "Interval",
     "NoiseFloor",
     "PairedScores",
+    "SplitDrop",
     "VariantInfo",
     "accuracies",
     "analyse",
@@ -43,6 +45,7 @@ __all__ = [
     "headline",
     "noise_floors",
     "score_ess",
+    "split_drop",
     "tango",
     "wilson",
     "wilson_ess",

@@ -136,4 +136,5 @@ PROCEDURAL_HELDOUT = replace(
     summary="procedures of three cohorts that appear nowhere else, without surface habits",
     fragment="_heldout.yaml",
     eval_split="heldout",
+    heldout_of="procedural",
 )

@@ -57,4 +57,5 @@ PROCEDURAL_TEXT_HELDOUT = replace(
     summary="procedures in plain text, heldout split; free form",
     fragment="_text_heldout.yaml",
     eval_split="heldout",
+    heldout_of="procedural_text",
 )

@@ -11,7 +11,14 @@ import numpy as np
 import pytest
 
 from oodrop.reports.model import MAX_FLIPS, Checkpoint, Flip, OutcomeCounts, Report, TaskReport
-from oodrop.reports.statistics import PairedScores, VariantInfo, analyse
+from oodrop.reports.statistics import (
+    PairedScores,
+    SplitDrop,
+    VariantInfo,
+    accuracies,
+    analyse,
+    split_drop,
+)
 
 VARIANTS = (
     VariantInfo("lexical_keyboard_typo_s2", "lexical.keyboard_typo", "lexical", 2, "checked"),
@@ -126,7 +133,20 @@ def task_report(scores: PairedScores, *, most: int = MAX_FLIPS, words: int = 40)
     )
 
 
-def wrap(*tasks: TaskReport, title: str = "Nightly", notes: tuple[str, ...] = ()) -> Report:
+def splits(task: TaskReport, heldout: str, accuracy: tuple[float, ...]) -> tuple[SplitDrop, ...]:
+    """Every checkpoint of `task` on 240 items of another one, on which it is less often right."""
+    count = len(task.analysis.accuracies)
+    names = tuple(a.checkpoint for a in task.analysis.accuracies)
+    other = paired(heldout, checkpoints=count, accuracy=accuracy, names=names, variants=(), seed=9)
+    return tuple(map(split_drop, task.analysis.accuracies, accuracies(other)))
+
+
+def wrap(
+    *tasks: TaskReport,
+    title: str = "Nightly",
+    notes: tuple[str, ...] = (),
+    split_drops: tuple[SplitDrop, ...] = (),
+) -> Report:
     """A report of these tasks, with a checkpoint for each name in them."""
     names = dict.fromkeys(a.checkpoint for t in tasks for a in t.analysis.accuracies)
     checkpoints = tuple(
@@ -142,7 +162,7 @@ def wrap(*tasks: TaskReport, title: str = "Nightly", notes: tuple[str, ...] = ()
         )
         for n in names
     )
-    return Report(title, "0.1.0", checkpoints, tasks, notes)
+    return Report(title, "0.1.0", checkpoints, tasks, split_drops, notes)
 
 
 @pytest.fixture(scope="session")
@@ -168,12 +188,14 @@ def make_report() -> Callable[..., Report]:
 @pytest.fixture(scope="session")
 def report(make_task) -> Report:
     """Two tasks, of which one on two sets of items; 4, 2 and 2 checkpoints."""
+    procedural = make_task(checkpoints=4)
     return wrap(
-        make_task(checkpoints=4),
+        procedural,
         make_task("everyday", items=80, clusters=24, seed=3),
         make_task("everyday", items=160, clusters=32, seed=4, most=0),
         title="Nightly: v7 and b5",
         notes=("run r3 was left out: different few-shot count", "two checkpoints share replies"),
+        split_drops=splits(procedural, "procedural_heldout", (0.28, 0.72, 0.6, 0.3)),
     )
 
 
@@ -221,7 +243,13 @@ def hostile_report(make_task) -> Report:
     )
     analysis = replace(task.analysis, metric=HOSTILE, drops=drops)
     made = wrap(
-        replace(task, flips=flips, analysis=analysis), title=HOSTILE, notes=(HOSTILE, "::error::x")
+        replace(task, flips=flips, analysis=analysis),
+        title=HOSTILE,
+        notes=(HOSTILE, "::error::x"),
+        split_drops=tuple(
+            replace(d, headline_reason=HOSTILE, flags=(HOSTILE,))
+            for d in splits(task, f"{HOSTILE}_heldout", (0.3, 0.7))
+        ),
     )
     fields = ("model", "model_args", "lm_eval_version", "date")
     checkpoints = tuple(replace(c, **dict.fromkeys(fields, HOSTILE)) for c in made.checkpoints)

@@ -4,12 +4,15 @@ import json
 import math
 from dataclasses import fields, replace
 from types import MappingProxyType
+from typing import get_args
 
 import jsonschema
 import pytest
 
 from oodrop.reports import model, statistics
 from oodrop.reports.render import SCHEMA_FILE, report_json
+from oodrop.reports.statistics.interval import Method
+from oodrop.reports.statistics.variant import FAMILIES
 
 
 @pytest.fixture(scope="module")
@@ -66,12 +69,20 @@ def test_keys_are_sorted(report):
         ("drop", statistics.Drop),
         ("interval", statistics.Interval),
         ("noise_floor", statistics.NoiseFloor),
+        ("split_drop", statistics.SplitDrop),
     ],
 )
 def test_the_schema_knows_every_field(name, kind):
     schema = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))["$defs"][name]
     assert {*schema["properties"]} == {*schema["required"]} == {f.name for f in fields(kind)}
     assert schema["additionalProperties"] is False
+
+
+def test_the_schema_knows_every_family_and_method():
+    found = json.loads(SCHEMA_FILE.read_text(encoding="utf-8"))["$defs"]
+    for name in ("variant", "drop"):
+        assert found[name]["properties"]["family"]["enum"] == list(FAMILIES)
+    assert found["interval"]["properties"]["method"]["enum"] == list(get_args(Method))
 
 
 def test_the_schema_refuses_other_shapes(report, validator):

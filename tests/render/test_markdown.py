@@ -27,7 +27,7 @@ def test_most_important_first(report):
 def test_tables_are_whole(report):
     lines = summary_markdown(report).splitlines()
     tables = [k for k, line in enumerate(lines) if line.startswith("| ---")]
-    assert len(tables) == 9
+    assert len(tables) == 10
     for k in tables:
         width = lines[k].count("|")
         assert lines[k - 1].count("|") == width
@@ -85,7 +85,7 @@ def test_hostile_text(hostile_report):
     assert "`" not in text
     assert "](" not in text
     assert "://" not in text
-    starts = ("", "# ", "## ", "- ", "| ", "**Note:** ", "Drop in ", "Made by ")
+    starts = ("", "# ", "## ", "- ", "| ", "**Note:** ", "Drop in ", "Accuracy on ", "Made by ")
     for line in text.split("\n"):
         assert line == "" or line.startswith(starts[1:])
         assert line.count("|") in (0, 6, 7)

@@ -1,0 +1,66 @@
+"""Which task holds another's held-out items, and what each checkpoint loses there.
+
+A task says in its metadata of which other one it is the held-out part (`heldout_of`). The two are
+set against each other for every checkpoint that ran both under the same settings.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import NamedTuple
+
+from oodrop.reports.pairing import Group
+from oodrop.reports.results import CANONICAL, Samples
+from oodrop.reports.statistics import Accuracy, SplitDrop, split_drop
+
+
+class _Member(NamedTuple):
+    """One checkpoint's canonical run of a task."""
+
+    samples: Samples
+    accuracy: Accuracy
+
+
+def split_drops(
+    groups: Sequence[Group], accuracies: Sequence[Sequence[Accuracy]]
+) -> tuple[tuple[SplitDrop, ...], tuple[str, ...]]:
+    """Every split drop that the groups allow, by held-out task and checkpoint.
+
+    Args:
+        groups: as `pair` gives them.
+        accuracies: of each group, in the order of its checkpoints.
+
+    Returns:
+        The drops, and a sentence for every pair of runs that cannot be set against each other.
+    """
+    members = {
+        (group.paired.task, accuracy.checkpoint): _Member(
+            group.samples[accuracy.checkpoint][CANONICAL], accuracy
+        )
+        for group, own in zip(groups, accuracies, strict=True)
+        for accuracy in own
+    }
+    found, apart = [], []
+    for (task, checkpoint), outside in members.items():
+        inside = members.get((outside.samples.heldout_of or "", checkpoint))
+        if inside is None:
+            continue
+        if reasons := list(_against(inside.samples, outside.samples)):
+            what = f"no split drop of {checkpoint} from {inside.samples.task} to {task}"
+            apart.append(f"{what}: {'; '.join(reasons)}")
+        else:
+            found.append(split_drop(inside.accuracy, outside.accuracy))
+    return tuple(found), tuple(apart)
+
+
+def _against(inside: Samples, outside: Samples) -> Iterator[str]:
+    """Why the two runs do not measure the same thing on two independent samples."""
+    # Settings may hold secrets, so only their names are told.
+    other = [key for key, value in inside.settings.items() if outside.settings[key] != value]
+    if other:
+        yield f"they ran with another {', '.join(other)}"
+    common = {r.cluster_id for r in inside.rows.values()} & {
+        r.cluster_id for r in outside.rows.values()
+    }
+    if common:
+        yield f"both hold items of cluster {min(common)!r} ({len(common)} in all)"
