@@ -27,6 +27,11 @@ as a bag of words, lengths, words of negation, and nothing (`majority`). It is f
 or, for `heldout`, on the other procedures of `heldout` in five folds: that would find a habit which
 only `heldout` has. Shares of right verdicts; `balanced` weighs both labels the same, and within
 a label every type."""
+_EVEN = """\
+`bag of words` is the share of right verdicts of one fitted on `train`, both labels weighing the
+same; a label that a cell does not have is taken from the rest of its split and cohort. The framing
+of `heldout` is even over all types together: the adversarial ones go against the habit of `train`,
+so the others lean its way."""
 _GAP = """\
 Fitted on `train`, in shares of right verdicts. What stands under `gap` is what a pattern matcher
 loses when the habits of writing are gone: the split drop of a model that reads nothing else."""
@@ -102,6 +107,7 @@ def _items(result: BenchResult) -> Iterator[str]:
         [(f"`{name}`", _number(counts[name]), says) for name, says in FLAGS.items()],
         right=(1,),
     )
+    yield _EVEN
     for split in ROUNDS:
         own = [cell for cell in cells if cell["split"] == split]
         own.sort(key=lambda cell: (cell["cohort"], TYPES.index(cell["type"])))
