@@ -10,15 +10,18 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from itertools import combinations
-from typing import Any
+from statistics import fmean
+from typing import Any, get_args
 
 import numpy as np
 
 from oodrop.harness_ext.bench import BenchResult, machine
+from oodrop.harness_ext.databars import judged
+from oodrop.harness_ext.datacells import cells
 from oodrop.tasks.procedural.build import ROUNDS, TYPES, trace_of
-from oodrop.tasks.procedural.check import COMPLIANT, verdict
+from oodrop.tasks.procedural.check import COMPLIANT, Kind, verdict
 from oodrop.tasks.procedural.render import clause
 from oodrop.tasks.procedural.schema import Procedure, Step
 from oodrop.tasks.spec import Doc, TaskSpec
@@ -40,12 +43,21 @@ def audit_procedural(spec: TaskSpec, procedures: Mapping[str, Procedure]) -> Ben
     """Audit the built data of the procedural set.
 
     Returns:
-        A row for every feature, split and way of fitting: its accuracy, over all and per type.
-        The settings hold the items, and the compliant ones, of every split, cohort and type.
+        A row for every feature, split and way of fitting: its accuracy, over all, balanced and
+        per type. The settings hold the cells of the set with their flags, the violations by kind,
+        and what came of every bar.
     """
     docs = {split: spec.docs(split) for split in SPLITS}
     every = [doc for split in SPLITS for doc in docs[split]]
-    rows = [row for name, feature in _FEATURES.items() for row in _baselines(name, feature, docs)]
+    said = {
+        (name, *how): found
+        for name, feature in _FEATURES.items()
+        for how, found in _baselines(feature, docs)
+    }
+    rows = [
+        _row(name, split, fitted_on, docs[split], found)
+        for (name, split, fitted_on), found in said.items()
+    ]
     accuracy = {
         (split, name): max(
             r["accuracy"] for r in rows if (r["split"], r["feature"]) == (split, name)
@@ -62,19 +74,36 @@ def audit_procedural(spec: TaskSpec, procedures: Mapping[str, Procedure]) -> Ben
         "n_types": len({doc["type"] for doc in every}),
         "items_test": len(docs["test"]),
         "items_heldout": len(docs["heldout"]),
+        **{f"procedures_{s}": _processes(docs[s]) for s in ("test", "heldout")},
+        "max_label_imbalance": _imbalance(every),
         "bow_accuracy_test": accuracy["test", "bag_of_words"],
         "bow_accuracy_heldout": accuracy["heldout", "bag_of_words"],
         "scenario_only_accuracy_heldout": accuracy["heldout", "scenario_bag_of_words"],
+        "length_accuracy_heldout": accuracy["heldout", "length"],
+        "negation_accuracy_heldout": accuracy["heldout", "negation_cues"],
+        "bow_balanced_test": _balanced(docs["test"], said["bag_of_words", "test", "train"]),
+        "bow_balanced_heldout": _balanced(
+            docs["heldout"], said["bag_of_words", "heldout", "train"]
+        ),
         "max_token_correlation_heldout": round(correlation, 4),
         "checker_disagreements": sum(
             verdict(procedures[doc["process_id"]], trace_of(doc)) != doc["label"] for doc in every
         ),
         **_procedure_figures(tuple(procedures.values())),
     }
+    read = {
+        doc["item_id"]: bool(right)
+        for split in ("test", "heldout")
+        for doc, right in zip(
+            docs[split], _right(docs[split], said["bag_of_words", split, "train"]), strict=True
+        )
+    }
     settings = {
         "strongest_token_heldout": token,
         "folds": _FOLDS,
-        "cells": _cells(every),
+        "cells": cells(every, read),
+        "violations": _violations(docs),
+        "bars": judged(figures),
     }
     return BenchResult("data_audit", machine(("oodrop", "scikit-learn")), settings, rows, figures)
 
@@ -110,13 +139,12 @@ _FEATURES: Mapping[str, Callable[[Doc], Any]] = {
 
 
 def _baselines(
-    name: str, feature: Callable[[Doc], Any], docs: Mapping[str, Sequence[Doc]]
-) -> list[dict[str, Any]]:
+    feature: Callable[[Doc], Any], docs: Mapping[str, Sequence[Doc]]
+) -> Iterator[tuple[tuple[str, str], Any]]:
+    """Split and what was fitted on, with the verdicts (1 for compliant)."""
     model = _fitted(feature, docs["train"])
-    rows = [
-        _row(name, split, "train", docs[split], model([feature(d) for d in docs[split]]))
-        for split in ("test", "heldout")
-    ]
+    for split in ("test", "heldout"):
+        yield (split, "train"), model([feature(d) for d in docs[split]])
     said = np.zeros(len(docs["heldout"]), dtype=int)
     processes = sorted({doc["process_id"] for doc in docs["heldout"]})
     for fold in range(_FOLDS):
@@ -125,7 +153,7 @@ def _baselines(
         others = [d for d in docs["heldout"] if d["process_id"] not in own]
         model = _fitted(feature, others)
         said[inside] = model([feature(docs["heldout"][k]) for k in inside])
-    return [*rows, _row(name, "heldout", "other procedures of heldout", docs["heldout"], said)]
+    yield ("heldout", "other procedures of heldout"), said
 
 
 def _fitted(feature: Callable[[Doc], Any], docs: Sequence[Doc]) -> Callable[[Sequence[Any]], Any]:
@@ -147,7 +175,7 @@ def _fitted(feature: Callable[[Doc], Any], docs: Sequence[Doc]) -> Callable[[Seq
 
 
 def _row(name: str, split: str, fitted_on: str, docs: Sequence[Doc], said: Any) -> dict[str, Any]:
-    right = np.array([doc["label"] == COMPLIANT for doc in docs]) == said.astype(bool)
+    right = _right(docs, said)
     types = np.array([doc["type"] for doc in docs])
     by_type = {f"right_{t}": round(float(right[types == t].mean()), 3) for t in TYPES}
     return {
@@ -156,17 +184,44 @@ def _row(name: str, split: str, fitted_on: str, docs: Sequence[Doc], said: Any) 
         "fitted_on": fitted_on,
         "items": len(docs),
         "accuracy": round(float(right.mean()), 4),
+        "balanced_accuracy": _balanced(docs, said),
         **by_type,
     }
 
 
-def _cells(docs: Sequence[Doc]) -> list[dict[str, Any]]:
-    items = Counter((d["split"], d["cohort"], d["type"]) for d in docs)
-    clean = Counter((d["split"], d["cohort"], d["type"]) for d in docs if d["label"] == COMPLIANT)
-    return [
-        {"split": cell[0], "cohort": cell[1], "type": cell[2], "items": n, "compliant": clean[cell]}
-        for cell, n in sorted(items.items())
-    ]
+def _right(docs: Sequence[Doc], said: Any) -> Any:
+    return np.array([doc["label"] == COMPLIANT for doc in docs]) == said.astype(bool)
+
+
+def _balanced(docs: Sequence[Doc], said: Any) -> float:
+    """The mean over the labels of the mean over the types of the share that is right."""
+    shares: dict[str, dict[str, list[bool]]] = {}
+    for doc, right in zip(docs, _right(docs, said), strict=True):
+        shares.setdefault(doc["label"], {}).setdefault(doc["type"], []).append(bool(right))
+    return round(fmean(fmean(map(fmean, types.values())) for types in shares.values()), 4)
+
+
+def _processes(docs: Sequence[Doc]) -> int:
+    return len({doc["process_id"] for doc in docs})
+
+
+def _imbalance(docs: Sequence[Doc]) -> float:
+    """How far the compliant share of a cohort in a split is from a half, at most."""
+    labels: dict[tuple[str, str], list[bool]] = {}
+    for doc in docs:
+        labels.setdefault((doc["split"], doc["cohort"]), []).append(doc["label"] == COMPLIANT)
+    return round(max(abs(fmean(found) - 0.5) for found in labels.values()), 4)
+
+
+def _violations(docs: Mapping[str, Sequence[Doc]]) -> dict[str, dict[str, int]]:
+    """Items by what is wrong in them and split."""
+    found = Counter(
+        (doc["violation"]["kind"], split)
+        for split, own in docs.items()
+        for doc in own
+        if doc["violation"]
+    )
+    return {kind: {split: found[kind, split] for split in docs} for kind in get_args(Kind)}
 
 
 def _strongest_token(docs: Sequence[Doc]) -> tuple[str, float]:

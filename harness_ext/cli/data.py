@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 import shlex
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -160,26 +161,47 @@ def _show_folder(place: Path) -> None:
 def audit(
     task: Annotated[str, typer.Argument(help=f"A task with a builder of its own: {_AUDITED}.")],
     as_json: AsJson = False,
+    page: Annotated[
+        Path | None,
+        typer.Option("--output", "-o", help="A Markdown file for the whole of it."),
+    ] = None,
 ) -> None:
     """Count the built data, and measure how far each surface feature alone gets.
 
+    Every cell of split, cohort and type has its flags, in plain words. With -o the report is also
+    written as Markdown, baselines per type too; the same data give the same bytes.
+
     Example: oodrop data audit procedural --json
+
+    Example: oodrop data audit procedural -o tasks/procedural/AUDIT.md
     """
     from oodrop.harness_ext.dataaudit import audit_procedural
+    from oodrop.harness_ext.datareport import check_page, write_page
     from oodrop.tasks import get_task
     from oodrop.tasks.procedural import procedures
 
     if get_task(task).name != _AUDITED:
         raise DataError(f"the audit knows the task {_AUDITED}, got {task!r}")
+    if page is not None:
+        check_page(page)
     with err.status("fitting"):
         result = audit_procedural(get_task(task), procedures())
+    if page is not None:
+        write_page(result, page)
     if not as_json:
-        _show_cells(result)
+        result = _show_cells(result)
     show(result, as_json)
+    if page is not None and not as_json:
+        out.print(f"written: {page}", highlight=False, markup=False, soft_wrap=True)
 
 
-def _show_cells(result: BenchResult) -> None:
-    """Items per split and type, with the compliant ones behind a bar."""
+def _show_cells(result: BenchResult) -> BenchResult:
+    """Items per split and type, the compliant ones behind a bar; flags; the rest to be shown.
+
+    Columns per type would leave no room in a terminal: they are in the page and in the JSON.
+    """
+    from oodrop.harness_ext.datareport import flag_counts
+
     cells = result.settings["cells"]
     splits = list(dict.fromkeys(cell["split"] for cell in cells))
     table = Table(box=None, pad_edge=False)
@@ -191,3 +213,10 @@ def _show_cells(result: BenchResult) -> None:
         sums = [(sum(c["items"] for c in o), sum(c["compliant"] for c in o)) for o in own]
         table.add_row(kind, *(f"{items:,} | {clean:,}" for items, clean in sums))
     out.print(table)
+    told = ", ".join(f"{name} {count}" for name, count in flag_counts(cells).items())
+    missed = ", ".join(row["figure"] for row in result.settings["bars"] if not row["met"])
+    out.print(f"flags, in {len(cells)} cells: {told}", highlight=False)
+    out.print(f"bars not met: {missed or 'none'}", highlight=False)
+    shown = {k: v for k, v in result.settings.items() if k not in ("cells", "violations", "bars")}
+    rows = [{k: v for k, v in row.items() if not k.startswith("right_")} for row in result.rows]
+    return replace(result, settings=shown, rows=rows)

@@ -13,15 +13,18 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 
 import oodrop
 from oodrop.harness_ext import rebuild
+from oodrop.harness_ext.bench import BenchResult
 from oodrop.harness_ext.cli.app import run
+from oodrop.harness_ext.datareport import page
 from oodrop.tasks import get_task
 from oodrop.tasks.procedural.build import manifest
+from oodrop.tasks.procedural.check import Kind
 from oodrop.tasks.procedural.schema import Procedure
 from oodrop.tasks.spec import Doc
 
@@ -33,9 +36,14 @@ FIGURES = {
     "max_token_correlation_heldout", "checker_disagreements", "procedures_cms", "procedures_fda",
     "procedures_lab", "procedures_with_limit_or_window", "procedures_with_exception_or_branch",
     "procedures_with_two_person_rule", "procedures_with_determination", "min_steps", "max_steps",
-    "procedures_of_equal_structure", "max_shared_words",
+    "procedures_of_equal_structure", "max_shared_words", "procedures_test", "procedures_heldout",
+    "max_label_imbalance", "length_accuracy_heldout", "negation_accuracy_heldout",
+    "bow_balanced_test", "bow_balanced_heldout",
 }  # fmt: skip
 FEATURES = {"majority", "bag_of_words", "scenario_bag_of_words", "length", "negation_cues"}
+
+
+FITTED = re.compile(r"\b\d\.\d{3}\b")  # three decimals: shares of right verdicts
 
 
 def test_only_a_set_with_a_builder_is_audited(capsys: pytest.CaptureFixture[str]) -> None:
@@ -43,6 +51,17 @@ def test_only_a_set_with_a_builder_is_audited(capsys: pytest.CaptureFixture[str]
     assert "the audit knows the task procedural, got 'everyday'" in capsys.readouterr().err
     assert run(["data", "audit", "nothing"]) == 2
     assert "unknown task 'nothing'" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("place", ["", "nowhere/AUDIT.md"])
+def test_a_page_that_cannot_be_written_is_refused_before_fitting(
+    place: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = tmp_path / place
+    assert run(["data", "audit", "procedural", "-o", str(path)]) == 2
+    wanted = f"oodrop: --output takes a file in a folder that is there, got {path}"
+    assert wanted in " ".join(capsys.readouterr().err.split())
+    assert list(tmp_path.iterdir()) == []
 
 
 def scenario(doc: Doc) -> str:
@@ -106,23 +125,55 @@ def test_no_token_of_heldout_goes_with_the_label(procedural: Mapping[str, list[D
 
 
 @pytest.fixture(scope="module")
-def audited() -> dict[str, Any]:
-    """What the command prints."""
+def audit(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with what the command prints and what it writes; it fits for a minute."""
+    folder = tmp_path_factory.mktemp("audit")
     command = "from oodrop.harness_ext.cli import main; main()"
+    page = ["--output", str(folder / "AUDIT.md")]
     ran = subprocess.run(
-        [sys.executable, "-c", command, "data", "audit", "procedural", "--json"],
+        [sys.executable, "-c", command, "data", "audit", "procedural", "--json", *page],
         capture_output=True,
         check=True,
         timeout=500,
     )
-    found: dict[str, Any] = json.loads(ran.stdout)
+    (folder / "audit.json").write_bytes(ran.stdout)
+    return folder
+
+
+@pytest.fixture(scope="module")
+def audited(audit: Path) -> dict[str, Any]:
+    """What the command prints."""
+    found: dict[str, Any] = json.loads((audit / "audit.json").read_bytes())
     return found
+
+
+@pytest.mark.slow
+def test_the_committed_page_is_what_a_fresh_audit_writes(audit: Path) -> None:
+    """To the last byte, but that another linear algebra may turn a verdict or two of a fit."""
+    fresh, committed = (
+        folder.joinpath("AUDIT.md").read_text("utf-8")
+        for folder in (audit, get_task("procedural").folder)
+    )
+    how = "stale: oodrop data audit procedural -o tasks/procedural/AUDIT.md"
+    assert FITTED.sub("#", committed) == FITTED.sub("#", fresh), how
+    found, wanted = ([float(x) for x in FITTED.findall(text)] for text in (committed, fresh))
+    assert found == pytest.approx(wanted, abs=0.006), how
+
+
+@pytest.mark.slow
+def test_the_page_tells_nothing_but_the_audit(audit: Path, audited: Mapping[str, Any]) -> None:
+    """Neither date nor machine: the printed object is enough to write it."""
+    result = BenchResult(**{**audited, "machine": {}})
+    assert page(result) == (audit / "AUDIT.md").read_text("utf-8")
 
 
 @pytest.mark.slow
 def test_the_audit_keeps_its_bars(audited: Mapping[str, Any]) -> None:
     figures = audited["figures"]
     assert set(figures) == FIGURES
+    bars = {row["figure"]: row for row in audited["settings"]["bars"]}
+    assert [row for row in bars.values() if not row["met"]] == []
+    assert {name: row["value"] for name, row in bars.items()}.items() <= figures.items()
     assert 0.80 <= figures["bow_accuracy_test"] <= 0.88
     assert figures["bow_accuracy_heldout"] <= 0.62
     assert figures["scenario_only_accuracy_heldout"] <= 0.62
@@ -152,6 +203,9 @@ def test_the_audit_counts_and_measures_as_we_do(
     assert {
         f"procedures_{name}": count for name, count in domains.items()
     }.items() <= figures.items()
+    for split in ("test", "heldout"):
+        assert figures[f"procedures_{split}"] == len({d["process_id"] for d in procedural[split]})
+    assert figures["max_label_imbalance"] == 0
     own = strongest(procedural["heldout"])
     assert figures["max_token_correlation_heldout"] == pytest.approx(own, abs=1e-4)
     assert figures["bow_accuracy_test"] == pytest.approx(bow["test"], abs=2e-3)
@@ -172,12 +226,15 @@ def test_the_rows_and_the_cells_of_the_audit(
     rows = {(r["feature"], r["split"], r["fitted_on"]): r for r in audited["rows"]}
     assert set(rows) == {(feature, *fit) for feature in FEATURES for fit in fits}
     assert len(rows) == len(audited["rows"])
-    for (feature, split, _), row in rows.items():
+    figures = audited["figures"]
+    for (feature, split, fitted_on), row in rows.items():
         assert row["items"] == len(procedural[split])
         kinds = Counter(doc["type"] for doc in procedural[split])
         right = sum(row[f"right_{kind}"] * n for kind, n in kinds.items()) / row["items"]
         assert row["accuracy"] == pytest.approx(right, abs=1e-3)
-        assert feature != "majority" or row["accuracy"] == 0.5
+        assert feature != "majority" or row["accuracy"] == row["balanced_accuracy"] == 0.5
+        if (feature, fitted_on) == ("bag_of_words", "train"):
+            assert figures[f"bow_balanced_{split}"] == row["balanced_accuracy"]
         if feature in ("length", "negation_cues"):
             assert row["accuracy"] <= 0.62
     cells = {(c["split"], c["cohort"], c["type"]): c for c in audited["settings"]["cells"]}
@@ -189,6 +246,16 @@ def test_the_rows_and_the_cells_of_the_audit(
     for split in SPLITS:
         own = [row for cell, row in cells.items() if cell[0] == split]
         assert 2 * sum(c["compliant"] for c in own) == sum(c["items"] for c in own)
+        for cell in own:
+            assert (cell["bag_of_words"] is None) == (split in ("train", "validation"))
+    violations = audited["settings"]["violations"]
+    assert violations == {
+        kind: {
+            split: sum((d["violation"] or {}).get("kind") == kind for d in procedural[split])
+            for split in SPLITS
+        }
+        for kind in get_args(Kind)
+    }
 
 
 # Checking the one split that is built in a second, and the YAMLs, in copies.
