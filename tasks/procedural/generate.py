@@ -73,12 +73,16 @@ def valid_trace(procedure: Procedure, cast: Cast, rng: random.Random) -> Trace:
 def violate(
     procedure: Procedure, cast: Cast, trace: Trace, kinds: tuple[Kind, ...], rng: random.Random
 ) -> Trace | None:
-    """The trace with exactly one violation, of one of the kinds; None if it admits none."""
+    """The trace with exactly one violation, of one of the kinds; None if it admits none.
+
+    Clean traces keep to the day, and so must these: a step at night would give them away.
+    """
     for kind in _shuffled(kinds, rng):
         candidates = list(_BREAKERS[kind](procedure, cast, trace, rng))
         for candidate in _shuffled(tuple(candidates), rng):
             found = check(procedure, candidate)
-            if len(found) == 1 and found[0].kind == kind:
+            by_day = all(_is_day(e.time) for e in candidate.events)
+            if by_day and len(found) == 1 and found[0].kind == kind:
                 return candidate
     return None
 
@@ -170,9 +174,13 @@ def _draw_time(step: Step, events: dict[str, Event], rng: random.Random) -> int 
 def _by_day(time: int, rng: random.Random) -> int:
     """The time, or the next morning if it falls in the night, when few places work."""
     clock = time % _DAY
-    if _DAWN <= clock < _DUSK:
+    if _is_day(time):
         return time
     return time - clock + (_DAY if clock >= _DUSK else 0) + 480 + below(rng, 90)
+
+
+def _is_day(time: int) -> bool:
+    return _DAWN <= time % _DAY < _DUSK
 
 
 def _value(limit: Limit, holds: bool, rng: random.Random) -> Decimal:
@@ -260,8 +268,7 @@ def _break_timing(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) ->
     """Shift a step and everything that depends on it, or pull it in front of its window.
 
     Where a window counts in days, the dates alone tell too: "no later than 1 day after" might be
-    read as "by the next day". The clock time stays, or is moved into the day: a step at night
-    would give the violation away.
+    read as "by the next day".
     """
     for event in trace.events:
         window = p.step(event.step).window
