@@ -26,8 +26,9 @@ from ..own import PROCEDURES, QUESTION, rows, write_lines
 def _built() -> str:
     import random
 
+    # A seed under which the third document tells the step that the cases below turn.
     procedure = procedures()["cms_fac_aide_clearance"]
-    return json.dumps(build_round(procedure, "test", 0, random.Random(5), set()))
+    return json.dumps(build_round(procedure, "test", 0, random.Random(6), set()))
 
 
 def built() -> list[Doc]:
