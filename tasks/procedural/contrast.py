@@ -100,7 +100,8 @@ def _values(story: Story) -> Iterator[Meant]:
             for count in (*_GRID, *(-n for n in _GRID)):
                 new = limit.value + count * limit.delta
                 crosses = limit.holds(new) != limit.holds(old)
-                if crosses and new > 0 and _decimals(new) == _decimals(old):
+                told = new > 0 and limit.fits(new) and _decimals(new) == _decimals(old)
+                if crosses and told:
                     yield replace(event, values=(*event.values[:k], new, *event.values[k + 1 :]))
 
 

@@ -187,7 +187,7 @@ def _value(limit: Limit, holds: bool, rng: random.Random) -> Decimal:
     """A measured value on the limit's own grid, at most four steps away from a bound."""
     for _ in range(_TRIES):
         value = choose(rng, limit.bounds) + (below(rng, 9) - 4) * limit.delta
-        if limit.holds(value) == holds:
+        if limit.holds(value) == holds and limit.fits(value):
             return value
     raise RuntimeError("a limit's grid always holds values on both sides")
 

@@ -53,6 +53,10 @@ class Limit:
             case _:
                 return self.value <= value <= self.bounds[-1]
 
+    def fits(self, value: Decimal) -> bool:
+        """Whether the unit can stand behind a value: "1 degrees C" cannot be."""
+        return value != 1 or not any(word.endswith("s") for word in self.unit.split())
+
     @property
     def bounds(self) -> tuple[Decimal, ...]:
         """The one bound, or both ends of a range."""

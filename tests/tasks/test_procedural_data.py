@@ -373,6 +373,32 @@ def test_in_heldout_framing_is_equal_under_both_labels(
     assert used == [{*FRAMES}, {*PRAISE, *ALARM}, {*CALM_CLOSINGS, *TROUBLED_CLOSINGS}]
 
 
+def test_no_scenario_has_a_wrong_article_or_number(procedural: Mapping[str, list[Doc]]) -> None:
+    """ "A orderly day", "1 points": what a word or a value makes of the text around it."""
+    wrong = re.compile(r"\b[Aa] [aeio]\w+|(?<![\d.:,])\b1 [a-z]+s\b")
+    for doc in every(procedural):
+        text = " ".join([doc["intro"], *doc["facts"], *doc["events"], doc["closing"]])
+        assert not wrong.search(text), (doc["item_id"], wrong.search(text))
+
+
+def test_no_step_is_done_at_night(procedural: Mapping[str, list[Doc]]) -> None:
+    """Where only steps out of their window were, the clock gave the violation away."""
+    for doc in every(procedural):
+        hours = {e["time"] % 1440 // 60 for e in doc["trace"]["events"] if e["step"]}
+        assert hours <= {*range(6, 20)}, doc["item_id"]
+
+
+def test_a_sole_role_has_one_holder(
+    procedural: Mapping[str, list[Doc]], procedures: Mapping[str, Procedure]
+) -> None:
+    """Two hearing judges in one appeal would leave a reader in doubt who is meant."""
+    for doc in every(procedural):
+        roles = procedures[doc["process_id"]].roles
+        held = {(e["role"], e["person"]) for e in doc["trace"]["events"] if e["step"]}
+        sole = [role for role, _ in held if {"director", "judge"} & {*roles[role].split()}]
+        assert len(sole) == len({*sole}), doc["item_id"]
+
+
 @pytest.mark.parametrize("split", SPLITS)
 def test_framing_follows_the_label_outside_heldout(
     split: str, procedural: Mapping[str, list[Doc]]
