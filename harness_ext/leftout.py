@@ -8,14 +8,13 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 import yaml
 
 from oodrop import RunError, UnknownNameError
 from oodrop.harness_ext.perturbed import perturbed_docs
 from oodrop.perturbers.registry import all_perturbers, get_perturber
-from oodrop.perturbers.suites import Suite, get_suite, read_suite
+from oodrop.perturbers.suites import Suite, get_suite, suite_of
 from oodrop.perturbers.variant import Variant
 from oodrop.tasks import get_task
 
@@ -51,10 +50,7 @@ def suite_of_what_is_there(name: str, failed: Mapping[str, str]) -> tuple[Suite,
         left_out[slug] = f"there is no perturber {wanted!r}; {'; '.join(failed.values())}"
     if not rows:
         raise _nothing_left(path.stem, left_out)
-    with TemporaryDirectory() as folder:
-        rest = Path(folder) / path.name
-        rest.write_text(yaml.safe_dump({**data, "variants": rows}), encoding="utf-8")
-        return read_suite(rest), left_out
+    return suite_of(path, {**data, "variants": rows}), left_out
 
 
 def suite_of_what_works(suite: Suite, tasks: Iterable[tuple[str, int]]) -> tuple[Suite, LeftOut]:

@@ -183,7 +183,15 @@ def record(spec: TaskSpec, variant: Variant, done: Perturbed) -> dict[str, Any]:
         "seed": variant.seed,
         "settings": dict(done.item.settings),
         "gold": done.item.gold_text,
-        "parent": list(done.item.parent) if done.item.parent else None,
+        **_parent(done.item),
         "scored": done.certificate.outcome in SCORED or (plugin is not None and plugin.scores_all),
         **done.certificate.as_dict(),
     }
+
+
+def _parent(item: Item) -> dict[str, Any]:
+    """What the item was made from; where no program gives its label, that is only claimed."""
+    if item.parent is None:
+        return {"parent": None}
+    claimed = {} if item.rederive else {"parent_evidence": "assumed"}
+    return {"parent": list(item.parent), **claimed}

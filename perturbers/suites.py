@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -55,6 +56,15 @@ def read_suite(path: Path) -> Suite:
         data = yaml.safe_load(path.read_text(encoding="utf-8"))
     except (OSError, yaml.YAMLError) as error:
         raise DataError(f"suite file {path} cannot be read: {error}") from None
+    return suite_of(path, data)
+
+
+def suite_of(path: Path, data: Any) -> Suite:
+    """Check what stands in a suite file.
+
+    Raises:
+        DataError: with the file and what is wrong in it.
+    """
     if not isinstance(data, dict) or set(data) != {"summary", "seed", "variants"}:
         raise DataError(f"suite file {path} must hold exactly: summary, seed, variants")
     if not isinstance(data["variants"], list) or not data["variants"]:

@@ -101,7 +101,10 @@ def _linked(canonical: Samples) -> dict[str, Samples]:
     for item_id, row in canonical.rows.items():
         if row.parent is not None and row.parent[1] in canonical.rows:
             made, parent = row.parent
-            children.setdefault(made, {})[parent] = (item_id, row)
+            name, k = made, 2
+            while parent in children.get(name, {}):  # it has another child that was made so
+                name, k = f"{made}_{k}", k + 1
+            children.setdefault(name, {})[parent] = (item_id, row)
     return {f"{LINKED}_{made}": _as_variant(canonical, made, own) for made, own in children.items()}
 
 
@@ -115,7 +118,7 @@ def _as_variant(canonical: Samples, made: str, children: Mapping[str, tuple[str,
             else replace(
                 child,
                 outcome="changed",
-                evidence="proved",  # the task's own program gave both labels
+                evidence=child.parent_evidence,
                 canonical_sha256=row.canonical_sha256,
                 source=source,
             )

@@ -299,6 +299,7 @@ def _record(sample: Mapping[str, Any], where: str) -> dict[str, Any]:
     wrong = [name for name in _TEXT_FIELDS if not isinstance(record[name], str)]
     wrong += ["severity"] * (type(record["severity"]) not in (int, type(None)))
     wrong += ["bank_sha256"] * (not isinstance(record.get("bank_sha256"), (str, type(None))))
+    wrong += ["parent_evidence"] * (record.get("parent_evidence", "proved") not in WEAKEST_FIRST)
     wrong += ["outcome"] * (record["outcome"] not in outcomes)
     wrong += ["evidence"] * (record["evidence"] not in levels)
     for name in wrong:
@@ -325,6 +326,7 @@ def _row(sample: Mapping[str, Any], record: Mapping[str, Any], metric: str, wher
         prompt_hash=sample["prompt_hash"],
         gold=gold if isinstance(gold, str) else _shown(gold),
         parent=_parent(record, where),
+        parent_evidence=record.get("parent_evidence", "proved"),
     )
 
 

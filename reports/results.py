@@ -27,6 +27,7 @@ class Row:
         source: the item under which the answer was logged, where that is another one (a child that
             is paired with its parent).
         parent: what was done to which item of the task to make this one, None where nothing was.
+        parent_evidence: level of evidence that both have the same label.
     """
 
     outcome: str
@@ -39,6 +40,7 @@ class Row:
     gold: str
     parent: tuple[str, str] | None = None
     source: str | None = None
+    parent_evidence: str = "proved"
 
     @property
     def counts(self) -> bool:

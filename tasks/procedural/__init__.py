@@ -11,6 +11,7 @@ from oodrop.perturbers.item import Item, Units
 from oodrop.tasks.procedural.build import trace_of
 from oodrop.tasks.procedural.check import COMPLIANT, NON_COMPLIANT, verdict
 from oodrop.tasks.procedural.contrast import Counterparts
+from oodrop.tasks.procedural.documents import parent_of
 from oodrop.tasks.procedural.loading import load_procedures
 from oodrop.tasks.procedural.render import stamp
 from oodrop.tasks.procedural.schema import Procedure
@@ -64,7 +65,7 @@ def _to_item(doc: Doc) -> Item:
         ),
         entities={"person": tuple(people)},
         required=(CLOSED_WORLD, "FINAL ANSWER:"),
-        parent=(doc["type"], doc["parent_id"]) if doc["parent_id"] else None,
+        parent=parent_of(doc),
         rederive=lambda item: _rederive(doc, counterparts, item),
         contrast=counterparts.edits,
     )

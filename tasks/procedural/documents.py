@@ -16,6 +16,7 @@ from oodrop.tasks.spec import Doc
 SPLITS = ("train", "validation", "test", "heldout")
 SYMBOLIC_FIELDS = ("clauses", "facts", "events", "trace")
 LONGEST_NAME = 200
+RETELLING = "retelling"
 # Line feeds and tabs belong to texts; the rest of the controls, and half a character, do not.
 _FORBIDDEN = re.compile("[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\ud800-\udfff]")
 
@@ -101,6 +102,14 @@ def shown(value: object) -> str:
     """A value as an error shows it."""
     text = repr(value)
     return text if len(text) <= 60 else f"{text[:57]}..."
+
+
+def parent_of(doc: Doc) -> tuple[str, str] | None:
+    """What was done to which item to make this one, as `Item.parent` holds it.
+
+    A user's document may name its parent and no ``type``: it is then the ``retelling`` of it.
+    """
+    return (doc["type"] or RETELLING, doc["parent_id"]) if doc["parent_id"] else None
 
 
 def normalised(doc: Doc) -> str:

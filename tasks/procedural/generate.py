@@ -23,6 +23,10 @@ from oodrop.tasks.procedural.trace import Event, Trace
 T = TypeVar("T")
 _TRIES = 200
 _DAY = 1440
+_DAWN, _DUSK = 6 * 60, 20 * 60
+# One person holds such a role: a second hearing judge, or a second boilermaker who climbs out of
+# the drum that the first one went into, would puzzle a reader.
+_SOLE = frozenset({"director", "judge", "head", "chair", "owner", "plater", "boilermaker"})
 OVERT: tuple[Kind, ...] = ("missing_step", "limit", "timing", "missing_record")
 SUBTLE: tuple[Kind, ...] = (
     "limit",
@@ -37,19 +41,23 @@ SUBTLE: tuple[Kind, ...] = (
 
 @dataclass(frozen=True, slots=True)
 class Cast:
-    """Who holds which role in a scenario: two people per role."""
+    """Who holds which role in a scenario: two people per role, twice the same in a sole one."""
 
     people: dict[str, tuple[str, str]]
 
 
 def draw_cast(procedure: Procedure, rng: random.Random) -> Cast:
-    """Distinct people for every role; no two share a first or a last name."""
+    """Distinct people for every role, as many as may hold it; no two share a name."""
     first, last = list(FIRST_NAMES), list(LAST_NAMES)
 
     def person() -> str:
         return f"{first.pop(below(rng, len(first)))} {last.pop(below(rng, len(last)))}"
 
-    return Cast({role: (person(), person()) for role in procedure.roles})
+    def holders(name: str) -> tuple[str, str]:
+        first_holder = person()
+        return first_holder, person() if _SOLE.isdisjoint(name.split()) else first_holder
+
+    return Cast({role: holders(name) for role, name in procedure.roles.items()})
 
 
 def valid_trace(procedure: Procedure, cast: Cast, rng: random.Random) -> Trace:
@@ -65,12 +73,16 @@ def valid_trace(procedure: Procedure, cast: Cast, rng: random.Random) -> Trace:
 def violate(
     procedure: Procedure, cast: Cast, trace: Trace, kinds: tuple[Kind, ...], rng: random.Random
 ) -> Trace | None:
-    """The trace with exactly one violation, of one of the kinds; None if it admits none."""
+    """The trace with exactly one violation, of one of the kinds; None if it admits none.
+
+    Clean traces keep to the day, and so must these: a step at night would give them away.
+    """
     for kind in _shuffled(kinds, rng):
         candidates = list(_BREAKERS[kind](procedure, cast, trace, rng))
         for candidate in _shuffled(tuple(candidates), rng):
             found = check(procedure, candidate)
-            if len(found) == 1 and found[0].kind == kind:
+            by_day = all(_is_day(e.time) for e in candidate.events)
+            if by_day and len(found) == 1 and found[0].kind == kind:
                 return candidate
     return None
 
@@ -115,7 +127,10 @@ def _perform(
             role, person = same.role, same.person
         other = events.get(step.not_same_person_as or "")
         if other is not None and other.person == person:
-            person = next(p for p in cast.people[role] if p != other.person)
+            rest = [(r, p) for r in (role, *step.roles) for p in cast.people[r] if p != person]
+            if not rest:
+                return None
+            role, person = rest[0]
         events[step.id] = Event(
             step=step.id,
             time=time,
@@ -144,13 +159,28 @@ def _draw_time(step: Step, events: dict[str, Event], rng: random.Random) -> int 
             gap = max(1, round(gap / _DAY)) * _DAY + below(rng, 480) - earliest % _DAY + 480
         time = earliest + max(2, gap)
         anchor = events.get(step.window.after) if step.window else None
+        time = _by_day(time, rng)
         if step.window and anchor is not None:
             low = anchor.time + (step.window.min or 1)
             high = anchor.time + (step.window.max or 10**9)
             time = min(max(time, low), high)
+            awake = _by_day(time, rng)
+            time = awake if awake <= high else time
         if time > earliest and time not in taken:
             return time
     return None
+
+
+def _by_day(time: int, rng: random.Random) -> int:
+    """The time, or the next morning if it falls in the night, when few places work."""
+    clock = time % _DAY
+    if _is_day(time):
+        return time
+    return time - clock + (_DAY if clock >= _DUSK else 0) + 480 + below(rng, 90)
+
+
+def _is_day(time: int) -> bool:
+    return _DAWN <= time % _DAY < _DUSK
 
 
 def _value(limit: Limit, holds: bool, rng: random.Random) -> Decimal:
@@ -247,14 +277,17 @@ def _break_timing(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) ->
             continue
         if window.max is not None:
             late = anchor.time + int(window.max * (1.1 + 0.9 * rng.random())) + 1
-            if window.max % _DAY == 0 and late // _DAY - anchor.time // _DAY == window.max // _DAY:
-                late += _DAY
+            if window.max % _DAY == 0:
+                days = max(late // _DAY, anchor.time // _DAY + window.max // _DAY + 1)
+                late = days * _DAY + event.time % _DAY
+            late = _by_day(late, rng)
             yield _shift_from(trace, event, late - event.time)
             yield _with(trace, event, replace(event, time=late))
         if window.min is not None:
             early = anchor.time + max(1, int(window.min * (0.3 + 0.5 * rng.random())))
-            if window.min % _DAY == 0 and early // _DAY - anchor.time // _DAY == window.min // _DAY:
-                early -= _DAY
+            if window.min % _DAY == 0:
+                days = min(early // _DAY, (anchor.time + window.min) // _DAY - 1)
+                early = days * _DAY + event.time % _DAY
             yield _with(trace, event, replace(event, time=early))
 
 

@@ -226,7 +226,8 @@ def _scattered(rows: Sequence[_Row]) -> _Found:
 
 
 def _loose_relations(rows: Sequence[_Row], known: set[str]) -> _Found:
-    """A parent tells the same and has the same label; a partner has the other one."""
+    """A parent tells the same, has the same label and no parent; a partner has the other one."""
+    children = {doc["item_id"] for _, doc in rows if doc["parent_id"] is not None}
     labels = {doc["item_id"]: doc["label"] for _, doc in rows}
     splits = {doc["item_id"]: doc["split"] for _, doc in rows}
     for line, doc in rows:
@@ -241,6 +242,8 @@ def _loose_relations(rows: Sequence[_Row], known: set[str]) -> _Found:
             elif (labels[other] == doc["label"]) != same:
                 wanted = "the same label" if same else "the other label"
                 yield line, f"{name!r} must be an item with {wanted}, got {shown(other)}"
+            elif same and other in children:
+                yield line, f"{name!r} must be an item without a parent, got {shown(other)}"
 
 
 def _notes(splits: Mapping[str, Sequence[Doc]]) -> Iterable[str]:

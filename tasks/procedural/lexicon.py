@@ -24,7 +24,9 @@ LAST_NAMES = (
 )  # fmt: skip
 
 # One word carries the mood, in a frame that both moods share: a surface cue as thin as in real
-# files, so that a model that feeds on it loses it when that word is misspelled or replaced.
+# files, so that a model that feeds on it loses it when that word is misspelled or replaced. Each
+# frame speaks of a stretch of time, which any of the words fits, whether the work took an hour or
+# a month; and none puts "a" in front of the word, which may begin with a vowel.
 PRAISE = (
     "calm", "orderly", "relaxed", "quiet", "steady", "tidy", "smooth", "peaceful", "pleasant",
     "cheerful",
@@ -34,20 +36,20 @@ ALARM = (
     "gloomy",
 )  # fmt: skip
 FRAMES = (
-    "Colleagues remembered it as a {mood} day.",
-    "The mood in the building was {mood}.",
+    "Colleagues remembered the time as {mood}.",
+    "The days in the building were {mood}.",
     "By all accounts the week had been {mood}.",
-    "Those present described the shift as {mood}.",
-    "Work at the site had been {mood} since the morning.",
-    "The atmosphere was {mood} from the start.",
-    "Visitors called the place {mood} that week.",
-    "The days around it were {mood} ones.",
-    "It fell into a {mood} stretch of the season.",
-    "People still speak of a {mood} time.",
+    "Those present described the days as {mood}.",
+    "Work at the site was {mood} at the time.",
+    "The month was {mood} from the start.",
+    "Visitors found the week {mood}.",
+    "The days around it were {mood}.",
+    "It fell into a rather {mood} stretch of the season.",
+    "People still speak of a rather {mood} time.",
 )
 # Endings of either mood, place by place; none says anything about a step.
 CALM_CLOSINGS = (
-    "The evening was spent at home.",
+    "Everybody spent the evening at home.",
     "The team went for a walk in the park afterwards.",
     "There was cake for a birthday that afternoon.",
     "The sun was out by the end.",

@@ -122,10 +122,11 @@ def _limit(path: Path, data: object, name: str) -> Limit:
     op = r.text("op")
     if op not in OPERATORS:
         raise r.fail("op", f"'op' must be one of {', '.join(OPERATORS)}, got {op!r}")
+    least = "low" if op == RANGE else "value"
     limit = Limit(
         attribute=r.phrase("attribute"),
         op=op,
-        value=r.decimal("low" if op == RANGE else "value"),
+        value=r.decimal(least),
         unit=r.text("unit", digits=True),
         delta=r.decimal("delta"),
         high=r.decimal("high") if op == RANGE else None,
@@ -133,7 +134,7 @@ def _limit(path: Path, data: object, name: str) -> Limit:
     if limit.high is not None and limit.high < limit.value + 4 * limit.delta:
         raise r.fail("high", "'high' must be above 'low' by at least four times 'delta'")
     if limit.delta <= 0 or limit.value - 4 * limit.delta < 0:
-        raise r.fail("delta", "'delta' must be positive and 'value' at least four times 'delta'")
+        raise r.fail("delta", f"'delta' must be positive and {least!r} at least four times 'delta'")
     r.done()
     return limit
 

@@ -7,6 +7,7 @@ from dataclasses import replace
 from oodrop.perturbers.item import Item
 from oodrop.tasks.procedural import CLOSED_WORLD, PROCEDURAL, VERDICTS
 from oodrop.tasks.procedural.build import QUESTION
+from oodrop.tasks.procedural.documents import parent_of
 from oodrop.tasks.spec import Doc
 
 _SEGMENTS = ("procedure", "scenario", "question")
@@ -21,6 +22,7 @@ def _to_item(doc: Doc) -> Item:
         labels=tuple(doc["labels"]),
         gold=VERDICTS.index(doc["label"]),
         required=(CLOSED_WORLD, "FINAL ANSWER:"),
+        parent=parent_of(doc),
     )
 
 

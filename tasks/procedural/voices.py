@@ -101,7 +101,7 @@ VOICES: Mapping[str, Voice] = {
         opening="{intro} The people involved tell it in their own words.",
         acts=(
             "{person} ({role}): On {date} at {clock} I {did}.",
-            "{person} ({role}): I {did}, and that was on {date} at {clock}.",
+            "{person} ({role}): It was on {date} at {clock} that I {did}.",
         ),
         readings=("The {attribute} was {value}.", "For the {attribute} I have {value}."),
         finding="I {past}.",
@@ -118,7 +118,7 @@ VOICES: Mapping[str, Voice] = {
         records=("You will find this in {records}.", "It was entered in {records}."),
     ),
     "shift_report": Voice(
-        opening="Shift report. {intro}",
+        opening="Status report. {intro}",
         acts=(
             "{clock}, {date}: {role} {person} {did}.",
             "{Role} {person} ({date}, {clock}) {did}.",

@@ -146,6 +146,42 @@ def test_a_run_with_the_reference_models_and_its_report(tmp_path: Path) -> None:
     assert oodrop(["verify", str(runs / models[0])]) == 0
 
 
+def test_children_are_left_alone_and_paired_with_their_parents(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """With a type of one's own and without one; what their labels claim is shown as assumed."""
+    made = (("r0", "r0a", "in short"), ("r0", "r0b", "in short"), ("r1", "r1a", None))
+    whole = [{**row, "item_id": f"r{k}"} for k, row in enumerate(rows())]
+    for source, name, kind in made:
+        row = next(r for r in whole if r["item_id"] == source)
+        child = {"item_id": name, "parent_id": source, "type": kind}
+        whole.append({**row, **child, "scenario": f"{row['scenario']} This was {name}."})
+    lines = write_lines(tmp_path / "wards.jsonl", whole)
+    assert oodrop(["data", "import", "procedural", str(lines), "-o", str(tmp_path / "mine")]) == 0
+    monkeypatch.setenv("OODROP_TASKS", str(tmp_path / "mine"))
+    spec = get_task("wards")
+    parents = {item.item_id: item.parent for item in map(spec.item, spec.docs("test"))}
+    assert {name: parent for name, parent in parents.items() if parent} == {
+        name: (kind or "retelling", source) for source, name, kind in made
+    }
+    runs = tmp_path / "runs"
+    assert oodrop(["run", "--model", "oodrop-oracle", "--tasks", "wards", "-o", str(runs)]) == 0
+    (task,) = build_report([runs], resamples=50).tasks
+    assert task.items == 15
+    linked = {v.slug: v for v in task.variants if v.family == "linked"}
+    assert {v.evidence for v in linked.values()} == {"assumed"}
+    slugs = ("linked_in short", "linked_in short_2", "linked_retelling")
+    assert tuple(linked) == slugs
+    assert {s: d.n for d in task.analysis.drops if (s := d.name) in slugs} == dict.fromkeys(
+        slugs, 1
+    )
+    logged = next(runs.rglob("samples_oodrop__lexical_keyboard_typo_s2__wards_*.jsonl"))
+    found = [json.loads(line)["doc"]["oodrop"] for line in logged.read_text("utf-8").splitlines()]
+    left = {row["item_id"]: row["outcome"] for row in found if row["parent"]}
+    assert left == {name: "not_applicable" for _, name, _ in made}
+    assert oodrop(["verify", str(runs)]) == 0
+
+
 def stock(arguments: list[str], tasks: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
         [sys.executable, "-m", "lm_eval", *arguments],

@@ -6,13 +6,49 @@ from pathlib import Path
 
 import pytest
 
+from oodrop.harness_ext.checkpoints import CheckpointSpec
+from oodrop.harness_ext.plan import RunPlan
+from oodrop.harness_ext.run import run
+from oodrop.perturbers.suites import Suite
+from oodrop.perturbers.variant import Variant
 from oodrop.reports.build import build_report
 from oodrop.reports.model import Report, TaskReport
+
+from .conftest import Silent
 
 
 @pytest.fixture(scope="module")
 def report(reference_run: Path) -> Report:
     return build_report([reference_run], resamples=2_000)
+
+
+@pytest.fixture(scope="module")
+def across(tmp_path_factory: pytest.TempPathFactory) -> Report:
+    """A seeded part of both sides of the procedural set, canonical prompts."""
+    names = ("oodrop-oracle", "oodrop-bow", "oodrop-majority")
+    plan = RunPlan(
+        checkpoints=tuple(CheckpointSpec(name=name, model=name, items=1_000) for name in names),
+        tasks=("procedural", "procedural_heldout"),
+        suite=Suite("identity", "the canonical prompt alone", (Variant("control.identity"),)),
+    )
+    out = tmp_path_factory.mktemp("across")
+    run(plan, out, Silent())
+    return build_report([out], resamples=2_000)
+
+
+def test_the_bag_of_words_falls_to_chance_on_held_out_procedures(across: Report) -> None:
+    oracle, words, majority = across.split_drops
+    assert (oracle.estimate, oracle.inside.estimate) == (0.0, 1.0)
+    assert words.headline is not None
+    assert words.inside.estimate > 0.78  # the audit holds the whole set to 0.80 and 0.62
+    assert words.outside.estimate < 0.62
+    assert words.headline.low > 0.2
+    assert majority.inside.uninformative
+    assert majority.outside.uninformative
+    for drop in across.split_drops:
+        assert (drop.task, drop.heldout) == ("procedural", "procedural_heldout")
+        assert min(drop.inside.n, drop.outside.n) == 1_000
+        assert min(drop.inside.clusters, drop.outside.clusters) >= 60
 
 
 @pytest.fixture(params=["everyday", "everyday_letters", "procedural"])
@@ -58,7 +94,8 @@ def test_the_majority_is_uninformative_and_not_robust(task: TaskReport) -> None:
 
 def test_every_family_of_every_task_has_variants(task: TaskReport) -> None:
     families = {v.family for v in task.variants}
-    assert families == {"lexical", "ordering", "phrasing", "control"}
+    own = {"linked"} if task.task == "procedural" else set()
+    assert families == {"lexical", "ordering", "phrasing", "control"} | own
     for family in ("lexical", "ordering", "phrasing"):
         assert sum(v.family == family for v in task.variants) >= 2
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gzip
+import json
 import random
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,6 +14,7 @@ from typing import get_args
 
 import pytest
 
+from oodrop.tasks import get_task
 from oodrop.tasks.procedural.build import trace_of
 from oodrop.tasks.procedural.check import Kind, Violation, check, is_due, verdict
 from oodrop.tasks.procedural.loading import load_procedure
@@ -24,6 +27,7 @@ from oodrop.tasks.spec import Doc
 from .conftest import SPLITS
 from .second_checker import phrases, read, violations
 
+DATA = get_task("procedural").folder / "data"
 LAB = """\
 id: blood_test
 title: Blood test
@@ -202,6 +206,10 @@ def test_the_second_checker_agrees_on_every_item(
 
     No person has two roles, and no two share a name, in events that belong to no step too.
     """
+    lines = gzip.decompress((DATA / f"{split}.jsonl.gz").read_bytes()).splitlines()
+    assert [json.loads(line)["item_id"] for line in lines] == [
+        doc["item_id"] for doc in procedural[split]
+    ]
     for doc in procedural[split]:
         found = violations(doc["process_id"], doc["clauses"], doc["facts"], doc["events"])
         recorded = doc["violation"]

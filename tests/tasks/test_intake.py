@@ -26,8 +26,9 @@ from ..own import PROCEDURES, QUESTION, rows, write_lines
 def _built() -> str:
     import random
 
+    # A seed under which the third document tells the step that the cases below turn.
     procedure = procedures()["cms_fac_aide_clearance"]
-    return json.dumps(build_round(procedure, "test", 0, random.Random(5), set()))
+    return json.dumps(build_round(procedure, "test", 0, random.Random(6), set()))
 
 
 def built() -> list[Doc]:
@@ -125,6 +126,12 @@ def _relation(name: str, to: int, split: str = "test") -> Callable[[list[Doc]], 
     return change
 
 
+def _grandchild(docs: list[Doc]) -> None:
+    docs[0]["item_id"] = "none"
+    docs[1] |= {"item_id": "one", "parent_id": "none", "label": docs[0]["label"]}
+    docs[2] |= {"parent_id": "one", "label": docs[0]["label"]}
+
+
 def _two_ids(docs: list[Doc]) -> None:
     docs[1]["process_id"], docs[2]["process_id"] = "a", "b"
 
@@ -160,6 +167,7 @@ WRONG_TEXT = {
     "other label": (_relation("parent_id", 3), "'parent_id' must be an item with the same label"),
     "same label": (_relation("partner_id", 4), "'partner_id' must be an item with the other label"),
     "other split": (_relation("parent_id", 4, "train"), "'parent_id' must be of the same split"),
+    "parent of a parent": (_grandchild, "'parent_id' must be an item without a parent, got 'one'"),
     "no object": (lambda docs: docs.__setitem__(2, ["x"]), "the line must be an object with"),
 }  # fmt: skip
 

@@ -174,7 +174,7 @@ BROKEN = [
     ("high: 30", "high: .inf", "      - {attribute: h", "'high' must be a number, got inf"),
     ("high: 30", "high: 27.9", "      - {attribute: h", "'high' must be above 'low' by at"),
     ("high: 30", "high: 19", "      - {attribute: h", "'high' must be above 'low' by at"),
-    ("low: 20", "low: 7", "      - {attribute: h", "'value' at least four times 'delta'"),
+    ("low: 20", "low: 7", "      - {attribute: h", "positive and 'low' at least four times"),
     ("low: 20", "value: 20, low: 20", "      - {attribute: h", "unknown field 'value'; allowed"),
     ("op: within, low", "op: between, low", "      - {attribute: h", "got 'between'"),
     ("value: 100,", "value: 100, high: 200,", "      - {attribute: s", "unknown field 'high'"),
