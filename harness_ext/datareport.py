@@ -165,7 +165,8 @@ def _gap(result: BenchResult) -> Iterator[str]:
     yield "## From test to heldout"
     yield _GAP
     fitted = [row for row in result.rows if row["fitted_on"] == "train"]
-    of = {(row["feature"], row["split"]): row["accuracy"] for row in fitted}
+    # Rounded first, so that the gap is that of the figures beside it.
+    of = {(row["feature"], row["split"]): round(row["accuracy"], 3) for row in fitted}
     yield _table(
         ("feature", "test", "heldout", "gap"),
         [
