@@ -6,7 +6,7 @@ every later one other examples. Here each item has its own draw.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 from lm_eval.api.samplers import ContextSampler
@@ -29,6 +29,9 @@ def fewshot_offers(count: int) -> tuple[str, ...]:
 class ItemSampler(ContextSampler):
     """Draws the examples of one item from a pool, by the seed, the item and its setting.
 
+    Args:
+        pool: gives the documents to draw from; asked when examples are wanted, not before.
+
     Attributes:
         item_id: whose examples are asked for; it never is among them.
         setting: ``canonical``, ``draw_<k>`` for other examples, ``order_<k>`` for the same ones in
@@ -38,6 +41,10 @@ class ItemSampler(ContextSampler):
     item_id = ""
     setting = CANONICAL_SETTING
     seed = 0
+
+    def __init__(self, pool: Callable[[], Sequence[Doc]]) -> None:
+        super().__init__()
+        self._pool = pool
 
     def set_rnd(self, rnd: int | None) -> ItemSampler:
         """lm-eval's ``fewshot_seed``; without one, 0."""
@@ -52,7 +59,7 @@ class ItemSampler(ContextSampler):
         Raises:
             DataError: when the pool holds fewer.
         """
-        pool = [doc for doc in self.df if doc["item_id"] != self.item_id]
+        pool = [doc for doc in self._pool() if doc["item_id"] != self.item_id]
         if n > len(pool):
             raise DataError(f"{n} few-shot examples were asked for, there are {len(pool)}")
         draw = self.setting if self.setting.startswith("draw_") else CANONICAL_SETTING

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from contextvars import ContextVar
 from functools import lru_cache
 from typing import Any
 
@@ -33,6 +35,18 @@ class Docs(list[Doc]):
         return dict.fromkeys(self[0]) if self else {}
 
 
+class Splits(dict[str, Docs]):
+    """A task's documents by split; those that only few-shot examples need are made when asked."""
+
+    def __init__(self, spec: TaskSpec, variant: Variant) -> None:
+        super().__init__()
+        self._spec, self._variant = spec, variant
+
+    def __missing__(self, split: str) -> Docs:
+        self[split] = perturbed_docs(self._spec.name, self._variant, split)
+        return self[split]
+
+
 class PerturbedTask(ConfigurableTask):
     """Reads ``metadata.oodrop`` of its YAML and perturbs the documents of the evaluated split.
 
@@ -60,33 +74,40 @@ class PerturbedTask(ConfigurableTask):
             if key in config and not self.spec.has(config[key]):  # a user's set may lack it
                 config[key] = None
         shots = config.get("num_fewshot") or 0
-        evaluated = perturbed_docs(self.spec.name, self.variant, self.spec.eval_split, shots)
-        used = [doc["oodrop"]["settings"][TEMPLATE] for doc in evaluated]
+        self._only = _ONLY.get().get(name)
+        self._split_docs = Splits(self.spec, self._few_shot_variant())
+        self._perturb(shots)
+        used = [
+            doc["oodrop"]["settings"][TEMPLATE]
+            for doc in self._split_docs[self.spec.eval_split]
+            if doc["oodrop"] is not NOT_ASKED
+        ]
         config["doc_to_text"] = self.spec.templates[max(used, key=used.count)]  # what is logged
-        self._split_docs = {self.spec.eval_split: evaluated}
+        self._is_ready = False
         super().__init__(config=config)
-        self.sampler = ItemSampler(self.fewshot_docs())
+        self._is_ready = True
+        self.sampler = ItemSampler(self.fewshot_docs)
+
+    def _perturb(self, shots: int) -> None:
+        split = self.spec.eval_split
+        self._split_docs[split] = perturbed_docs(
+            self.spec.name, self.variant, split, shots, self._only
+        )
 
     def download(self, dataset_kwargs: dict[str, Any] | None = None, **kwargs: Any) -> None:
         """Packaged data; nothing is fetched."""
-        splits = {self.config.training_split, self.config.validation_split} - {None}
-        for split in sorted(splits - set(self._split_docs)):
-            self._split_docs[split] = perturbed_docs(
-                self.spec.name, self._few_shot_variant(), split
-            )
         self.dataset = self._split_docs
 
     def set_config(self, key: str, value: Any, update: bool = False) -> None:
         """As the parent; a new number of few-shot examples decides anew what may be perturbed."""
         super().set_config(key, value, update)
         if key == "num_fewshot":
-            split = self.spec.eval_split
-            self._split_docs[split] = perturbed_docs(
-                self.spec.name, self.variant, split, int(value)
-            )
+            self._perturb(int(value))
 
     def fewshot_docs(self) -> Any:
         """As the parent; without a split for them there are none, never those to be evaluated."""
+        if not self._is_ready:  # the parent's constructor would make them, wanted or not
+            return None
         return Docs() if self.fewshot_cfg.split is None else super().fewshot_docs()
 
     def fewshot_context(self, doc: Doc, num_fewshot: int, *args: Any, **kwargs: Any) -> Any:
@@ -126,37 +147,107 @@ def _compiled(source: str) -> Any:
     return jinja_env.from_string(source)
 
 
-def perturbed_docs(task: str, variant: Variant, split: str, shots: int = 0) -> Docs:
+NOT_ASKED: Mapping[str, Any] = {"settings": {TEMPLATE: CANONICAL}, "scored": False}
+"""The record of a document that holds its place and is not evaluated."""
+
+_ONLY: ContextVar[Mapping[str, frozenset[int]]] = ContextVar("only", default={})  # noqa: B039  # never written to
+
+
+@contextmanager
+def only_documents(indices: Mapping[str, Collection[int]]) -> Iterator[None]:
+    """While it lasts, tasks are made that perturb these documents of their evaluated split alone.
+
+    Args:
+        indices: by name of the task, as given to lm-eval's ``samples``; a task that is not among
+            them perturbs all.
+    """
+    token = _ONLY.set({task: frozenset(chosen) for task, chosen in indices.items()})
+    try:
+        yield
+    finally:
+        _ONLY.reset(token)
+
+
+def perturbed_docs(
+    task: str,
+    variant: Variant,
+    split: str,
+    shots: int = 0,
+    only: frozenset[int] | None = None,
+) -> Docs:
     """Documents of a split after the variant, each with its record.
 
-    Computed once per process: several checkpoints are sent the very same documents.
+    Computed once per process: several checkpoints are sent the very same documents. Where ``only``
+    is given, the documents at other indices stand as they are, with the record `NOT_ASKED`.
     """
     spec, settings = get_task(task), json.dumps(variant.as_dict(), sort_keys=True)
-    key = (spec, settings, bank_sha256(variant), split, shots)
+    key = (spec, settings, bank_sha256(variant), split, shots, only)
     if key not in _DOCS:
-        _DOCS[key] = _perturb_split(spec, variant, split, shots)
+        _DOCS[key] = _perturb_split(spec, variant, split, shots, only)
     return _DOCS[key]
 
 
-_DOCS: dict[tuple[TaskSpec, str, str | None, str, int], Docs] = {}
+_DOCS: dict[tuple[TaskSpec, str, str | None, str, int, frozenset[int] | None], Docs] = {}
 
 
-def _perturb_split(spec: TaskSpec, variant: Variant, split: str, shots: int) -> Docs:
-    result = Docs()
-    bound, offers = Bound(variant), fewshot_offers(shots)
-    replayed = bank_sha256(variant)
+def changes_any(spec: TaskSpec, variant: Variant, shots: int) -> bool:
+    """Whether the variant changes a document of the evaluated split; stops at the first."""
+    bound, source = Bound(variant), canonical_items(spec, spec.eval_split)
+    return any(
+        bound(_with_shots(source.item(k), shots)).certificate.outcome == "changed"
+        for k in range(len(source.docs))
+    )
+
+
+class CanonicalItems:
+    """The documents of a split, each an item once: what it found out of itself serves all variants.
+
+    Attributes:
+        docs: in file order.
+    """
+
+    def __init__(self, spec: TaskSpec, split: str) -> None:
+        self.docs = spec.docs(split)
+        self._spec = spec
+        self._items: dict[int, Item] = {}
+
+    def item(self, index: int) -> Item:
+        """The item of the document at this index."""
+        if index not in self._items:
+            self._items[index] = self._spec.item(self.docs[index])
+        return self._items[index]
+
+
+@lru_cache(maxsize=2)
+def canonical_items(spec: TaskSpec, split: str) -> CanonicalItems:
+    """The canonical items of a split; the two that were asked for last are kept."""
+    return CanonicalItems(spec, split)
+
+
+def _perturb_split(
+    spec: TaskSpec, variant: Variant, split: str, shots: int, only: frozenset[int] | None
+) -> Docs:
+    result, source = Docs(), canonical_items(spec, split)
+    bound, replayed = Bound(variant), bank_sha256(variant)
     bank = {} if replayed is None else {"bank_sha256": replayed}
-    for doc in spec.docs(split):
-        item = spec.item(doc)
-        if offers:
-            item = item.altered(
-                settings={**item.settings, FEWSHOT: CANONICAL_SETTING},
-                offers={**item.offers, FEWSHOT: offers},
-            )
-        done = bound(item)
+    for index, doc in enumerate(source.docs):
+        if only is not None and index not in only:
+            result.append({**spec.to_doc(doc, source.item(index)), "oodrop": NOT_ASKED})
+            continue
+        done = bound(_with_shots(source.item(index), shots))
         changed = spec.to_doc(doc, done.item)
         result.append({**changed, "oodrop": record(spec, variant, done) | bank})
     return result
+
+
+def _with_shots(item: Item, shots: int) -> Item:
+    offers = fewshot_offers(shots)
+    if not offers:
+        return item
+    return item.altered(
+        settings={**item.settings, FEWSHOT: CANONICAL_SETTING},
+        offers={**item.offers, FEWSHOT: offers},
+    )
 
 
 def shown_with(item: Item, settings: Mapping[str, str]) -> Item:

@@ -14,13 +14,14 @@ import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any, Protocol
 
 from oodrop import DataError, RunError
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.journal import Journal, JournalledLM
-from oodrop.harness_ext.perturbed import perturbed_docs
+from oodrop.harness_ext.perturbed import canonical_items, changes_any, only_documents
 from oodrop.harness_ext.plan import RunPlan, check_plan
 from oodrop.harness_ext.variants import banks_of
 from oodrop.harness_ext.yamls import RERUN, task_name, task_yaml
@@ -90,19 +91,33 @@ def stages(plan: RunPlan, checkpoint: CheckpointSpec) -> tuple[Stage, ...]:
 def item_subset(spec: TaskSpec, items: int | None, seed: int) -> list[int] | None:
     """Sorted indices of a seeded random subset; None for all.
 
-    Sorted, because lm-eval 0.4.13 logs wrong document ids otherwise (its issue 4084).
+    An item and its children go together, or their linked drops would rest on what few pairs chance
+    leaves whole. Sorted, because lm-eval 0.4.13 logs wrong document ids otherwise (issue 4084).
     """
-    count = len(spec.docs(spec.eval_split))
-    if items is None or items >= count:
+    if items is None:
         return None
-    return sorted(permutation(item_generator(seed, "item_subset", "1", spec.name), count)[:items])
+    source = canonical_items(spec, spec.eval_split)
+    if items >= len(source.docs):
+        return None
+    kin: dict[str, list[int]] = {}
+    for index in range(len(source.docs)):
+        item = source.item(index)
+        kin.setdefault(item.parent[1] if item.parent else item.item_id, []).append(index)
+    groups = list(kin.values())
+    rng = item_generator(seed, "item_subset", "1", spec.name)
+    order = [groups[k] for k in permutation(rng, len(groups))]
+    chosen: list[int] = []
+    for group in order:
+        if len(chosen) + len(group) <= items:
+            chosen += group
+    rest = (index for group in order for index in group if index not in chosen)
+    return sorted([*chosen, *islice(rest, items - len(chosen))])
 
 
 def _applies(spec: TaskSpec, variant: Variant, shots: int) -> bool:
     if variant.perturber.startswith("control.") or variant.perturber == "canonical":
         return True
-    docs = perturbed_docs(spec.name, variant, spec.eval_split, shots)
-    return any(doc["oodrop"]["outcome"] == "changed" for doc in docs)
+    return changes_any(spec, variant, shots)
 
 
 def _run_checkpoint(plan: RunPlan, spec: CheckpointSpec, folder: Path, reporter: Reporter) -> Path:
@@ -178,26 +193,29 @@ def _evaluate(
 
     args = ",".join(f"{k}={v}" for k, v in spec.resolved_args().items())
     tracker = EvaluationTracker(output_path=str(folder))
+    tasks = dict.fromkeys(task for task, _ in stage.variants)
+    subsets = {task: item_subset(task, spec.items, plan.seed) for task in tasks}
     samples = {
-        task_name(task, variant): subset
+        task_name(task, variant): chosen
         for task, variant in stage.variants
-        if (subset := item_subset(task, spec.items, plan.seed)) is not None
+        if (chosen := subsets[task]) is not None
     }
-    results = simple_evaluate(
-        model=lm,
-        model_args=args,
-        tasks=_yaml_paths(stage, folder / "tasks"),
-        task_manager=TaskManager(include_defaults=False),
-        num_fewshot=spec.num_fewshot,
-        batch_size=stage.batch_size,
-        device=spec.device,
-        samples=samples or None,
-        bootstrap_iters=0,  # its document-level standard errors are not ours
-        log_samples=True,
-        evaluation_tracker=tracker,
-        apply_chat_template=spec.apply_chat_template,
-        gen_kwargs=spec.generation() or None,
-    )
+    with only_documents(samples):
+        results = simple_evaluate(
+            model=lm,
+            model_args=args,
+            tasks=_yaml_paths(stage, folder / "tasks"),
+            task_manager=TaskManager(include_defaults=False),
+            num_fewshot=spec.num_fewshot,
+            batch_size=stage.batch_size,
+            device=spec.device,
+            samples=samples or None,
+            bootstrap_iters=0,  # its document-level standard errors are not ours
+            log_samples=True,
+            evaluation_tracker=tracker,
+            apply_chat_template=spec.apply_chat_template,
+            gen_kwargs=spec.generation() or None,
+        )
     if results is None:
         raise RunError(f"lm-eval returned no results for {spec.name}, stage {stage.name}")
     results["config"] |= {"model": spec.model, "samples_seed": plan.seed if samples else None}

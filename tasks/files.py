@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 import gzip
-import json
 import zlib
 from pathlib import Path
 from typing import Any
+
+import orjson
 
 from oodrop import DataError
 
@@ -46,7 +47,7 @@ def parse_documents(content: bytes, path: Path) -> list[Doc]:
         DataError: when a line is not JSON in UTF-8.
     """
     try:
-        docs = [json.loads(line) for line in content.decode("utf-8").split("\n") if line]
-    except (ValueError, RecursionError) as error:
+        docs = [orjson.loads(line) for line in content.split(b"\n") if line]
+    except ValueError as error:
         raise DataError(f"{path} holds a line that is not JSON: {error}") from None
     return docs

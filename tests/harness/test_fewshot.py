@@ -98,7 +98,7 @@ def test_offers() -> None:
 
 
 def test_the_item_is_never_among_its_examples() -> None:
-    sampler = ItemSampler([{"item_id": str(k)} for k in range(4)])
+    sampler = ItemSampler(lambda: [{"item_id": str(k)} for k in range(4)])
     for item in "0123":
         sampler.item_id = item
         assert {doc["item_id"] for doc in sampler.sample(3)} == set("0123") - {item}
@@ -107,7 +107,7 @@ def test_the_item_is_never_among_its_examples() -> None:
 
 
 def test_every_order_is_another_one() -> None:
-    sampler = ItemSampler([{"item_id": str(k)} for k in range(30)])
+    sampler = ItemSampler(lambda: [{"item_id": str(k)} for k in range(30)])
     for k in range(50):
         sampler.item_id, sampler.setting = f"item-{k}", "canonical"
         canonical = sampler.sample(2)
