@@ -218,10 +218,14 @@ class CanonicalItems:
         return self._items[index]
 
 
-@lru_cache(maxsize=2)
 def canonical_items(spec: TaskSpec, split: str) -> CanonicalItems:
-    """The canonical items of a split; the two that were asked for last are kept."""
-    return CanonicalItems(spec, split)
+    """The canonical items of a split, read once per process: every variant starts there."""
+    if (spec, split) not in _ITEMS:
+        _ITEMS[spec, split] = CanonicalItems(spec, split)
+    return _ITEMS[spec, split]
+
+
+_ITEMS: dict[tuple[TaskSpec, str], CanonicalItems] = {}
 
 
 def _perturb_split(

@@ -10,9 +10,10 @@ import pytest
 
 from oodrop import DataError, OodropError, RunError, UnknownNameError
 from oodrop.harness_ext.checkpoints import CheckpointSpec, wheel_gguf
+from oodrop.harness_ext.perturbed import NOT_ASKED, perturbed_docs
 from oodrop.harness_ext.plan import RunPlan, read_config
 from oodrop.harness_ext.run import _verify, item_subset, run, stages
-from oodrop.perturbers import get_suite
+from oodrop.perturbers import Variant, get_suite
 from oodrop.tasks import get_task
 
 from .conftest import Silent
@@ -87,6 +88,32 @@ def test_item_subsets_are_seeded_sorted_and_nested_in_nothing_but_the_seed() -> 
     assert len(subset) == 80
     assert subset != item_subset(spec, 80, 2027)
     assert item_subset(spec, None, 1) is item_subset(spec, 10_000, 1) is None
+
+
+@pytest.mark.parametrize("count", [1, 7, 200, 1_001])
+def test_a_subset_keeps_children_with_their_parent(count: int) -> None:
+    spec = get_task("procedural")
+    docs = spec.docs("test")
+    chosen = item_subset(spec, count, 2026)
+    assert chosen is not None
+    assert len(chosen) == len(set(chosen)) == count
+    ids = {docs[i]["item_id"] for i in chosen}
+    family = [{d["item_id"] for d in docs if d["parent_id"] == i or d["item_id"] == i} for i in ids]
+    torn = [members for members in family if len(members) > 1 and not members <= ids]
+    assert len(torn) <= 1  # the last one may be cut to keep to the number
+    assert sum(len(members) > 1 for members in family) >= count // 8 - 1
+
+
+def test_a_subset_is_perturbed_as_the_whole_is() -> None:
+    variant = Variant("lexical.keyboard_typo", severity=2)
+    whole = perturbed_docs("everyday", variant, "test")
+    part = perturbed_docs("everyday", variant, "test", 0, frozenset({3, 50}))
+    assert len(part) == len(whole)
+    assert [part[k] for k in (3, 50)] == [whole[k] for k in (3, 50)]
+    others = [k for k in range(len(whole)) if k not in (3, 50)]
+    assert all(part[k]["oodrop"] is NOT_ASKED for k in others)
+    plain = get_task("everyday").docs("test")
+    assert all(part[k]["question"] == plain[k]["question"] for k in others)
 
 
 def test_logged_documents_of_a_subset_are_the_right_ones(tmp_path: Path) -> None:
