@@ -107,7 +107,7 @@ def test_two_checkpoints_have_no_split_drop() -> None:
     ("clusters", "size", "rates"), [(63, 20, (0.85, 0.53)), (12, 10, (0.7, 0.6))]
 )
 def test_both_intervals_cover(clusters: int, size: int, rates: tuple[float, float]) -> None:
-    """A wider simulation (72 cells of 1,500): 0.945 or more but for clustered ceilings."""
+    """A wider simulation (72 cells of 1,500): 0.94 or more but for clustered ceilings."""
     rng = np.random.default_rng(11)
     found = [_drawn(rng, clusters, size, rates) for _ in range(400)]
     truth = rates[0] - rates[1]
