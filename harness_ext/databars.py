@@ -42,10 +42,11 @@ class Bar:
 
 _CHANCE = "near chance: surface alone does not help"
 BARS = (
-    Bar("items", 9000, None, "no text twice; as many as the checkpoints' cards speak of"),
+    Bar("items", 12_000, None, "no text twice; as many as the checkpoints' cards speak of"),
+    Bar("procedures", 120, None, "40 or more of each of three domains"),
     Bar("n_types", 10, 10, "every type is there"),
-    Bar("items_test", 600, None, "what a drop is measured on"),
-    Bar("items_heldout", 600, None, "what it is compared with"),
+    Bar("items_test", 3000, None, "what a drop is measured on"),
+    Bar("items_heldout", 3000, None, "what it is compared with"),
     Bar("procedures_test", 30, None, "clusters enough for the bootstrap"),
     Bar("procedures_heldout", 30, None, "clusters enough for the bootstrap"),
     Bar("min_items_per_cohort", 600, None, "no cohort is a footnote"),

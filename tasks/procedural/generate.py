@@ -27,7 +27,7 @@ _DAWN, _DUSK = 6 * 60, 20 * 60
 # One person holds such a role: a second hearing judge, or a second boilermaker who climbs out of
 # the drum that the first one went into, would puzzle a reader.
 _SOLE = frozenset({"director", "judge", "head", "chair", "owner", "plater", "boilermaker"})
-OVERT: tuple[Kind, ...] = ("missing_step", "limit", "timing", "missing_record")
+OVERT: tuple[Kind, ...] = ("missing_step", "limit", "timing", "missing_record", "branch")
 SUBTLE: tuple[Kind, ...] = (
     "limit",
     "timing",
@@ -117,30 +117,40 @@ def _perform(
         so_far = Trace(facts, tuple(events.values()))
         if not is_due(step, so_far):
             continue
-        time = _draw_time(step, events, rng)
-        if time is None:
+        event = _draw_event(step, cast, events, rng)
+        if event is None:
             return None
-        role = choose(rng, step.roles)
-        person = cast.people[role][0 if rng.random() < 0.7 else 1]
-        same = events.get(step.same_person_as or "")
-        if same is not None:
-            role, person = same.role, same.person
-        other = events.get(step.not_same_person_as or "")
-        if other is not None and other.person == person:
-            rest = [(r, p) for r in (role, *step.roles) for p in cast.people[r] if p != person]
-            if not rest:
-                return None
-            role, person = rest[0]
-        events[step.id] = Event(
-            step=step.id,
-            time=time,
-            person=person,
-            role=role,
-            values=tuple(_value(limit, True, rng) for limit in step.limits),
-            records=step.records,
-            outcome=choose(rng, step.outcomes).id if step.outcomes else None,
-        )
+        events[step.id] = event
     return _sorted(Trace(facts, tuple(events.values())))
+
+
+def _draw_event(
+    step: Step, cast: Cast, events: dict[str, Event], rng: random.Random
+) -> Event | None:
+    """The step done as it should be, after what is there; None where that does not come about."""
+    time = _draw_time(step, events, rng)
+    if time is None:
+        return None
+    role = choose(rng, step.roles)
+    person = cast.people[role][0 if rng.random() < 0.7 else 1]
+    same = events.get(step.same_person_as or "")
+    if same is not None:
+        role, person = same.role, same.person
+    other = events.get(step.not_same_person_as or "")
+    if other is not None and other.person == person:
+        rest = [(r, p) for r in (role, *step.roles) for p in cast.people[r] if p != person]
+        if not rest:
+            return None
+        role, person = rest[0]
+    return Event(
+        step=step.id,
+        time=time,
+        person=person,
+        role=role,
+        values=tuple(_value(limit, True, rng) for limit in step.limits),
+        records=step.records,
+        outcome=choose(rng, step.outcomes).id if step.outcomes else None,
+    )
 
 
 def _drawn_order(procedure: Procedure, rng: random.Random) -> list[Step]:
@@ -308,10 +318,18 @@ def _break_record(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) ->
 
 
 def _break_branch(p: Procedure, cast: Cast, trace: Trace, rng: random.Random) -> Iterator[Trace]:
+    """By the other finding over what was done, or by a step that only the other finding allows."""
     for event in trace.events:
         for other in p.step(event.step).outcomes:
             if other.id != event.outcome:
                 yield _with(trace, event, replace(event, outcome=other.id))
+    done = {e.step: e for e in trace.events}
+    for step in p.steps:
+        if step.only_if is not None and step.only_if.step in done and step.id not in done:
+            for _ in range(3):  # it may come too late for what comes after it
+                extra = _draw_event(step, cast, done, rng)
+                if extra is not None:
+                    yield _sorted(replace(trace, events=(*trace.events, extra)))
 
 
 _BREAKERS: dict[Kind, Breaker] = {

@@ -24,9 +24,8 @@ LAST_NAMES = (
 )  # fmt: skip
 
 # One word carries the mood, in a frame that both moods share: a surface cue as thin as in real
-# files, so that a model that feeds on it loses it when that word is misspelled or replaced. Each
-# frame speaks of a stretch of time, which any of the words fits, whether the work took an hour or
-# a month; and none puts "a" in front of the word, which may begin with a vowel.
+# files. Each frame speaks of a stretch of time, which any of the words fits, whether the work took
+# an hour or a month; and none puts "a" in front of the word, which may begin with a vowel.
 PRAISE = (
     "calm", "orderly", "relaxed", "quiet", "steady", "tidy", "smooth", "peaceful", "pleasant",
     "cheerful",

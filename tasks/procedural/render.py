@@ -29,7 +29,8 @@ def clause(procedure: Procedure, step: Step) -> str:
     if step.only_if:
         determination = procedure.step(step.only_if.step)
         outcome = next(o for o in determination.outcomes if o.id == step.only_if.outcome)
-        parts.append(f"It is due only when the {determination.name} finds that {outcome.when}.")
+        found = f"the {determination.name} finds that {outcome.when}"
+        parts.append(f"It is called for, and allowed, only when {found}.")
     if step.requires:
         names = _join([f"the {procedure.step(r).name}" for r in step.requires], "and")
         parts.append(f"It comes after {names}.")

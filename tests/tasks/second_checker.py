@@ -163,7 +163,9 @@ def _window(bounds: str, anchor: str) -> tuple[str, int, float]:
 _CLAUSE = {
     r"It applies only if (.+)": lambda fact: {"only_if": fact},
     r"It does not apply if (.+)": lambda fact: {"not_if": fact},
-    r"It is due only when the (.+?) finds that (.+)": lambda *f: {"finding": f},
+    r"It is called for, and allowed, only when the (.+?) finds that (.+)": lambda *f: {
+        "finding": f
+    },
     r"It comes after (.+)": lambda names: {"after": _list(names)},
     r"The (.+?) must be (.+)": lambda *limit: {"limits": (_limit(*limit),)},
     r"It happens (.+) after the (.+)": lambda *window: {"window": _window(*window)},
