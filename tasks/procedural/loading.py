@@ -9,7 +9,7 @@ from typing import Any, cast
 import yaml
 
 from oodrop import DataError
-from oodrop.tasks.procedural.fields import Loader, Map, Reader
+from oodrop.tasks.procedural.fields import Map, QuickLoader, Reader
 from oodrop.tasks.procedural.schema import (
     COHORTS,
     OPERATORS,
@@ -34,7 +34,7 @@ def load_procedure(path: Path) -> Procedure:
         DataError: with file, line and field, when the file does not have the documented shape.
     """
     try:
-        data = yaml.load(path.read_text(encoding="utf-8"), Loader=Loader)  # noqa: S506  # a SafeLoader
+        data = yaml.load(path.read_text(encoding="utf-8"), Loader=QuickLoader)  # noqa: S506  # a SafeLoader
     except yaml.MarkedYAMLError as error:
         line = error.problem_mark.line + 1 if error.problem_mark else 0
         raise DataError(f"{path.name}, line {line}: {error.problem}") from None
