@@ -109,7 +109,8 @@ def parent_of(doc: Doc) -> tuple[str, str] | None:
 
     A user's document may name its parent and no ``type``: it is then the ``retelling`` of it.
     """
-    return (doc["type"] or RETELLING, doc["parent_id"]) if doc["parent_id"] else None
+    source = doc.get("parent_id")
+    return (doc.get("type") or RETELLING, source) if source else None
 
 
 def normalised(doc: Doc) -> str:
