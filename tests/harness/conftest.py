@@ -2,17 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache, partialmethod
+from hashlib import sha256
 from pathlib import Path
 
 import pytest
 
+from oodrop.harness_ext import perturbed
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.harness_ext.plan import RunPlan
 from oodrop.harness_ext.run import run
-from oodrop.perturbers import get_suite
+from oodrop.perturbers import Variant, get_suite
 from oodrop.tasks import get_task
+from oodrop.tasks.spec import Doc, TaskSpec
 
 
 class Silent:
@@ -27,6 +34,16 @@ class Silent:
 
     def progress(self, there: int, needed: int) -> None:
         self.last = (there, needed)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def machine_told_once() -> Iterator[None]:
+    """After every evaluation lm-eval has torch list what is installed: seconds, always the same."""
+    from torch.utils import collect_env
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(collect_env, "get_pretty_env_info", cache(collect_env.get_pretty_env_info))
+        yield
 
 
 Refusal = Callable[[list[str]], tuple[int, str]]
@@ -44,6 +61,16 @@ def refusal(
         return code, " ".join(capsys.readouterr().err.split())
 
     return refuse
+
+
+@pytest.fixture
+def own_index_only(monkeypatch: pytest.MonkeyPatch) -> None:
+    """lm-eval without its own 14,000 YAMLs: reading them takes longer than all the rest."""
+    from lm_eval.tasks import TaskManager
+
+    ours = partialmethod(TaskManager.__init__, include_defaults=False)
+    monkeypatch.setattr(TaskManager, "__init__", ours)
+    monkeypatch.setattr(sys, "argv", sys.argv)
 
 
 @pytest.fixture(scope="session")
@@ -93,15 +120,49 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-@pytest.fixture(scope="session")
-def reference_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Oracle, bag of words and majority on every item of both tasks and of the labelled view."""
+@contextmanager
+def thinned(keep: Callable[[Doc], bool], *, tasks: tuple[str, ...]) -> Iterator[None]:
+    """Inside, fewer documents of these tasks are evaluated; what was perturbed is set aside."""
+    read = TaskSpec.docs
+
+    def docs(spec: TaskSpec, split: str) -> list[Doc]:
+        found = read(spec, split)
+        whole = spec.name not in tasks or split != spec.eval_split
+        return found if whole else [doc for doc in found if keep(doc)]
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(TaskSpec, "docs", docs)
+        patch.setattr(perturbed, "_DOCS", {})
+        patch.setattr(perturbed, "_ITEMS", {})
+        yield
+
+
+def is_one_of_many(doc: Doc) -> bool:
+    """An arbitrary sixteenth of the documents."""
+    return sha256(doc["item_id"].encode()).hexdigest().endswith("0")
+
+
+@pytest.fixture(
+    scope="session",
+    params=[
+        pytest.param(1_000, id="a_thousand"),
+        pytest.param(None, id="all", marks=pytest.mark.slow),
+    ],
+)
+def reference_run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """Oracle, bag of words and majority on both tasks and on the labelled view.
+
+    Of the procedural items a seeded quarter will do; the other tasks have 241.
+    """
     out = tmp_path_factory.mktemp("reference")
     names = ("oodrop-oracle", "oodrop-bow", "oodrop-majority")
+    standard, many_typos = get_suite("standard-1.0"), Variant("lexical.keyboard_typo", {}, 5, 2026)
     plan = RunPlan(
-        checkpoints=tuple(CheckpointSpec(name=name, model=name) for name in names),
+        checkpoints=tuple(
+            CheckpointSpec(name=name, model=name, items=request.param) for name in names
+        ),
         tasks=("everyday", "everyday_letters", "procedural"),
-        suite=get_suite("standard-1.0"),
+        suite=replace(standard, variants=(*standard.variants, many_typos)),
     )
     run(plan, out, Silent())
     return out

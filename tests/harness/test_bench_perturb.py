@@ -105,8 +105,14 @@ def test_ratios_and_figures_follow_from_the_rows(result: dict[str, Any]) -> None
     assert figures["misspelling_docs_per_s"] == speed["lexical_misspelling_s2"]
 
 
-def test_documents_of_the_tasks_are_distinct_full_and_always_the_same() -> None:
-    documents = task_documents(300)
+@pytest.fixture(scope="module")
+def documents() -> list[Document]:
+    return task_documents(300)
+
+
+def test_documents_of_the_tasks_are_distinct_full_and_always_the_same(
+    documents: list[Document],
+) -> None:
     assert documents == task_documents(300)
     assert len({d.text for d in documents}) == 300
     assert all(SIZE - 40 < len(d.text) <= SIZE for d in documents)
@@ -126,17 +132,17 @@ def test_a_text_without_blanks_is_cut_all_the_same() -> None:
     assert [d.text for d in cut([Document("x" * 700)])] == ["x" * SIZE, "x" * SIZE]
 
 
-def test_structured_items_render_the_document_in_their_prompt() -> None:
-    documents = task_documents(5)
-    for item, document in zip(structured_items(documents), documents, strict=True):
+def test_structured_items_render_the_document_in_their_prompt(documents: list[Document]) -> None:
+    few = documents[::60]
+    for item, document in zip(structured_items(few), few, strict=True):
         facts = [item.segments[name] for name in item.units["facts"].members]
         assert document.text.startswith(" ".join(facts)[:100])
         assert item.render is not None
         assert all(fact in item.render(item) for fact in facts)
 
 
-def test_a_plain_item_knows_its_names() -> None:
-    document = next(d for d in task_documents(60) if d.entities)
+def test_a_plain_item_knows_its_names(documents: list[Document]) -> None:
+    document = next(d for d in documents if d.entities)
     assert plain_item(0, document).entities == document.entities
 
 

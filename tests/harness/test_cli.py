@@ -146,15 +146,17 @@ def test_reading_commands_import_no_heavy_library() -> None:
     assert done.returncode == 0, done.stderr
 
 
-def test_lm_eval_passes_through_with_our_models(tmp_path: Path) -> None:
+@pytest.mark.usefixtures("own_index_only")
+def test_lm_eval_passes_through_with_our_models(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     from oodrop.tasks import tasks_dir
 
     command = [
-        sys.executable, "-m", "oodrop.harness_ext.cli", "lm-eval", "--model", "oodrop-majority",
+        "lm-eval", "--model", "oodrop-majority",
         "--include_path", str(tasks_dir()), "--tasks", "oodrop__canonical__everyday",
         "--limit", "8", "--log_samples", "--output_path", str(tmp_path),
     ]  # fmt: skip
-    done = subprocess.run(command, capture_output=True, text=True, timeout=200, check=False)
-    assert done.returncode == 0, done.stderr[-2000:]
-    assert "oodrop__canonical__everyday" in done.stdout
+    assert run(command) == 0
+    assert "oodrop__canonical__everyday" in capsys.readouterr().out
     assert len(list(tmp_path.rglob("samples_*.jsonl"))) == 1

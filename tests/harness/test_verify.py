@@ -16,6 +16,8 @@ from oodrop.harness_ext.perturbed import perturbed_docs
 from oodrop.harness_ext.verify import certificate_problem, verify_samples
 from oodrop.perturbers import Variant
 
+from .conftest import is_one_of_many, thinned
+
 VARIANTS = [
     ("everyday", Variant("lexical.keyboard_typo", severity=2)),
     ("everyday", Variant("control.identity")),
@@ -33,7 +35,8 @@ VARIANTS = [
 def logged(task: str, variant: Variant, count: int = 8) -> list[dict[str, Any]]:
     """Documents as a samples file holds them, read back from JSON."""
     shots = 2 if "fewshot" in variant.perturber else 0
-    docs = perturbed_docs(task, variant, "test", shots)
+    with thinned(is_one_of_many, tasks=("procedural",)):
+        docs = perturbed_docs(task, variant, "test", shots)
     docs = docs[:: len(docs) // count]
     found: list[dict[str, Any]] = json.loads(json.dumps(docs))
     return found

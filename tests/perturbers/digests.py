@@ -73,13 +73,18 @@ def digest(task: str, doc: Doc, variant: Variant) -> tuple[str, str]:
     return done.certificate.outcome, hashlib.sha256(text.encode()).hexdigest()
 
 
-def digests(variants: Iterable[Variant], step: int, every: int, reverse: bool) -> dict[str, str]:
+def spread(docs: Sequence[Doc], count: int) -> Sequence[Doc]:
+    """So many documents, from one end to the other."""
+    return docs[:: len(docs) // count][:count]
+
+
+def digests(variants: Iterable[Variant], count: int, every: int, reverse: bool) -> dict[str, str]:
     """Task, item and variant -> sha256 of the perturbed document with its certificate."""
     jobs = [
         (task, doc, variant)
         for variant in variants
         for task in TASKS
-        for doc in documents(task)[::step][::every]
+        for doc in spread(documents(task), count)[::every]
     ]
     return {
         f"{task} {doc['item_id']} {variant.slug}": digest(task, doc, variant)[1]
@@ -97,10 +102,10 @@ class _NoTorch:
 
 if __name__ == "__main__":
     parser = argparse.ArgumentParser()
-    parser.add_argument("--step", type=int, required=True)
+    parser.add_argument("--count", type=int, required=True)
     parser.add_argument("--every", type=int, required=True)
     parser.add_argument("--reverse", action="store_true")
     given = parser.parse_args()
     sys.meta_path.insert(0, _NoTorch())  # type: ignore[arg-type]
-    found = digests(all_variants((3,)), given.step, given.every, given.reverse)
+    found = digests(all_variants((3,)), given.count, given.every, given.reverse)
     sys.stdout.write(json.dumps(found))

@@ -16,7 +16,7 @@ from . import digests
 from .digests import all_variants
 from .digests import digests as compute
 
-STEP = 90
+COUNT = 6  # documents of each task
 _ROOT = Path(__file__).parents[2]
 _OTHER = {
     "PYTHONHASHSEED": "4242",
@@ -31,11 +31,11 @@ _OTHER = {
 
 @pytest.fixture(scope="module")
 def here() -> dict[str, str]:
-    return compute(all_variants((3,)), STEP, 1, False)
+    return compute(all_variants((3,)), COUNT, 1, False)
 
 
 def test_another_process_gives_the_same_bytes(here: dict[str, str]) -> None:
-    command = [sys.executable, digests.__file__, "--step", str(STEP), "--every", "3", "--reverse"]
+    command = [sys.executable, digests.__file__, "--count", str(COUNT), "--every", "3", "--reverse"]
     done = subprocess.run(
         command, capture_output=True, check=True, cwd=_ROOT, env={**os.environ, **_OTHER}
     )
@@ -55,5 +55,5 @@ def test_the_digests_tell_documents_apart(here: dict[str, str]) -> None:
 
 def test_a_subset_in_another_order_gives_the_same_bytes(here: dict[str, str]) -> None:
     quick = [v for v in all_variants((3,)) if not v.perturber.startswith("lexical.nlpaug")]
-    again = compute(quick, STEP, 2, True)
+    again = compute(quick, COUNT, 2, True)
     assert {key for key in again if here[key] != again[key]} == set()
