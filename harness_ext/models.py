@@ -42,8 +42,12 @@ class ReferenceModel(LM):
     def answer(self, spec: TaskSpec, item: Item, prompt: str) -> int:
         """The place of the chosen option."""
 
+    def prepare(self, requests: list[Instance]) -> None:
+        """Told of all requests before the first `answer`: for what is cheaper at once."""
+
     def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
         """Log-likelihood 0 of the chosen option, -10 of the others."""
+        self.prepare(requests)
         results = []
         for request in requests:
             prompt, continuation = request.args
@@ -54,6 +58,7 @@ class ReferenceModel(LM):
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
         """The reply that the task's contract asks for."""
+        self.prepare(requests)
         results = []
         for request in requests:
             spec, item = _task_of(request)
@@ -106,9 +111,26 @@ class Majority(ReferenceModel):
 class BagOfWords(ReferenceModel):
     """TF-IDF and logistic regression on the train split: a pattern matcher by construction."""
 
+    def __init__(self, **settings: Any) -> None:
+        super().__init__(**settings)
+        self._said: dict[tuple[TaskSpec, str], int] = {}
+
     def answer(self, spec: TaskSpec, item: Item, prompt: str) -> int:
         """The option with the highest decision value, given the words of prompt and option."""
-        return _bow_answer(spec, prompt, () if _one_question(item) else item.choices)
+        if not _one_question(item):
+            return _bow_choice(spec, prompt, item.choices)
+        return self._said[spec, prompt]
+
+    def prepare(self, requests: list[Instance]) -> None:
+        """The verdicts on all prompts in one call: ten times as fast as one by one."""
+        prompts: dict[TaskSpec, dict[str, None]] = {}
+        for request in requests:
+            spec, item = _task_of(request)
+            if _one_question(item) and (spec, request.args[0]) not in self._said:
+                prompts.setdefault(spec, {})[request.args[0]] = None
+        for spec, asked in prompts.items():
+            for prompt, said in zip(asked, _bow(spec).predict(list(asked)), strict=True):
+                self._said[spec, prompt] = int(said)
 
 
 def _task_of(request: Instance) -> tuple[TaskSpec, Item]:
@@ -154,11 +176,8 @@ def _bow(spec: TaskSpec) -> Any:
 
 
 @cache
-def _bow_answer(spec: TaskSpec, prompt: str, options: tuple[str, ...]) -> int:
-    pipeline = _bow(spec)
-    if not options:
-        return int(pipeline.predict([prompt])[0])
-    values: Sequence[float] = pipeline.decision_function([_pair(prompt, o) for o in options])
+def _bow_choice(spec: TaskSpec, prompt: str, options: tuple[str, ...]) -> int:
+    values: Sequence[float] = _bow(spec).decision_function([_pair(prompt, o) for o in options])
     # Ties go by the text: the order in which options stand must not matter to a bag of words.
     return max(range(len(options)), key=lambda k: (values[k], options[k]))
 

@@ -18,7 +18,7 @@ class SplitDrop:
     `estimate` is in the unit of the metric; `inside` and `outside` are the two accuracies. No item
     of one is paired with one of the other. `score` and `welch` are the two intervals, `headline`
     the one that leads (None where an accuracy has no interval: too few clusters), `headline_reason`
-    says why. Flags: those of the two accuracies, and `disagree`.
+    says why. Flags: those of the two accuracies (of `outside` all but `uninformative`), `disagree`.
     """
 
     task: str
@@ -59,6 +59,8 @@ def split_drop(inside: Accuracy, outside: Accuracy) -> SplitDrop:
             f"a split drop is of one checkpoint; got {inside.checkpoint} and {outside.checkpoint}"
         )
     score, welch = _mover(inside, outside), _welch(inside, outside)
+    # Falling to chance on the other items is no fault of the estimate.
+    found = (flag for flag in outside.flags if flag != "uninformative")
     disagree = score is not None and welch is not None and score.excludes(0) != welch.excludes(0)
     return SplitDrop(
         task=inside.task,
@@ -71,7 +73,7 @@ def split_drop(inside: Accuracy, outside: Accuracy) -> SplitDrop:
         welch=welch,
         headline=score,
         headline_reason=_reason(inside, outside),
-        flags=(*dict.fromkeys((*inside.flags, *outside.flags)), *(("disagree",) * disagree)),
+        flags=(*dict.fromkeys((*inside.flags, *found)), *(("disagree",) * disagree)),
     )
 
 

@@ -98,6 +98,13 @@ def test_too_few_clusters_have_no_interval() -> None:
     assert "insufficient_clusters" in found.flags
 
 
+def test_falling_to_chance_is_no_flag() -> None:
+    fallen = split_drop(share(75, 80), share(40, 80))
+    assert fallen.outside.uninformative
+    assert fallen.flags == ()
+    assert split_drop(share(40, 80), share(75, 80)).flags == ("uninformative",)
+
+
 def test_two_checkpoints_have_no_split_drop() -> None:
     with pytest.raises(DataError, match="of one checkpoint; got alpha and beta"):
         split_drop(share(3, 9), share(4, 9, name="beta"))
