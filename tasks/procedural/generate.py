@@ -17,7 +17,7 @@ from oodrop.perturbers.item import Units
 from oodrop.perturbers.rng import below, choose
 from oodrop.tasks.procedural.check import Kind, check, is_due
 from oodrop.tasks.procedural.lexicon import FIRST_NAMES, LAST_NAMES
-from oodrop.tasks.procedural.schema import Limit, Procedure, Step
+from oodrop.tasks.procedural.schema import Limit, Procedure, Step, ancestors
 from oodrop.tasks.procedural.trace import Event, Trace
 
 T = TypeVar("T")
@@ -81,10 +81,24 @@ def violate(
         candidates = list(_BREAKERS[kind](procedure, cast, trace, rng))
         for candidate in _shuffled(tuple(candidates), rng):
             found = check(procedure, candidate)
-            by_day = all(_is_day(e.time) for e in candidate.events)
-            if by_day and len(found) == 1 and found[0].kind == kind:
+            if len(found) == 1 and found[0].kind == kind and _is_plain(procedure, candidate, kind):
                 return candidate
     return None
+
+
+def _is_plain(procedure: Procedure, trace: Trace, kind: Kind) -> bool:
+    """All by day, no two events at once, and no step before one that it hangs on by skipped ones.
+
+    The checker sees no order through a step that was not done; a reader might.
+    """
+    times = {e.step: e.time for e in trace.events}
+    in_order = all(
+        times[before] < time
+        for step, time in times.items()
+        for before in ancestors(procedure, step) & times.keys()
+    )
+    by_day = all(map(_is_day, times.values()))
+    return by_day and len(set(times.values())) == len(times) and (in_order or kind == "order")
 
 
 def omit_prerequisite(procedure: Procedure, trace: Trace, rng: random.Random) -> Trace | None:

@@ -85,7 +85,7 @@ def test_negatives_have_one_violation_and_positives_none(
 
 def test_the_type_says_what_is_wrong(procedural: Mapping[str, list[Doc]]) -> None:
     allowed = {
-        "baseline_noncompliant": {"missing_step", "limit", "timing", "missing_record"},
+        "baseline_noncompliant": {"missing_step", "limit", "timing", "missing_record", "branch"},
         "step_reorder_invalid": {"order"},
         "prerequisite_omission": {"missing_step"},
         "hierarchy_violation": {"wrong_actor", "same_person", "other_person"},
@@ -170,7 +170,8 @@ def test_flip_pairs(procedural: Mapping[str, list[Doc]]) -> None:
         assert clean["intro"].rpartition(". ")[0] == bad["intro"].rpartition(". ")[0]
         assert_one_fault(clean, bad)
         before = {row["step"]: (row, text) for row, text in told(clean)}
-        for row, text in told(bad):
+        shared = [(row, text) for row, text in told(bad) if row["step"] in before]
+        for row, text in shared:
             assert row["telling"] == before[row["step"]][0]["telling"]
             assert row != before[row["step"]][0] or text == before[row["step"]][1]
 
@@ -183,7 +184,8 @@ def assert_one_fault(clean: Doc, bad: Doc) -> None:
     rows = changes(clean, bad)
     fields = {field for _, _, changed in rows for field in changed}
     where = (clean["item_id"], bad["item_id"], rows)
-    assert {r["step"] for r, _ in told(bad)} <= {r["step"] for r, _ in told(clean)}
+    extra = {r["step"] for r, _ in told(bad)} - {r["step"] for r, _ in told(clean)}
+    assert extra == ({step} if kind == "branch" and not rows else set()), where
     assert len(facts) == (clean["type"] == "exception_trigger"), where
     if clean["type"] == "exception_trigger":
         assert (kind, rows, gone) == ("missing_step", [], set()), where
@@ -193,6 +195,9 @@ def assert_one_fault(clean: Doc, bad: Doc) -> None:
         assert (fields, gone) == ({"time"}, set()), where
         one = len(rows) == 1
         assert one or (swapped(rows) if kind == "order" else moved_together(rows)), where
+    elif kind == "branch":  # a step that the finding does not allow, or another finding over one
+        assert gone == set(), where
+        assert [changed for _, _, changed in rows] == ([] if extra else [{"outcome"}]), where
     else:
         assert (len(rows), gone) == (1, set()), where
         old, new, _ = rows[0]
