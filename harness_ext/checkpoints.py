@@ -15,10 +15,10 @@ from lm_eval.api.registry import get_model, model_registry
 
 from oodrop import DataError, RunError, UnknownNameError, __version__
 from oodrop.harness_ext.generation import generation_settings
-from oodrop.harness_ext.models import REFERENCE_MODELS
+from oodrop.harness_ext.models import PACKED, REFERENCE_MODELS
 
 WHEEL_PREFIX = "wheel:"
-HF_MODELS = ("hf", "hf-auto", "huggingface")
+HF_MODELS = ("hf", "hf-auto", "huggingface", PACKED)
 
 
 @dataclass(frozen=True)

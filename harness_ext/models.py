@@ -14,7 +14,7 @@ from typing import Any
 
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
-from lm_eval.api.registry import register_model
+from lm_eval.api.registry import model_registry, register_model
 
 from oodrop import RunError
 from oodrop.perturbers.item import Item
@@ -22,6 +22,9 @@ from oodrop.tasks import get_task
 from oodrop.tasks.spec import TaskSpec
 
 REFERENCE_MODELS = ("oodrop-majority", "oodrop-bow", "oodrop-oracle")
+PACKED = "hf-packed"
+if PACKED not in model_registry:  # by name alone: the module needs torch
+    model_registry.register(PACKED, target="oodrop.harness_ext.packed:HFPacked")
 
 
 class ReferenceModel(LM):

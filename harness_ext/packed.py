@@ -17,7 +17,6 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import torch
-from lm_eval.api.registry import register_model
 from lm_eval.models.huggingface import HFLM
 from torch.nn import functional
 from transformers import DynamicCache
@@ -36,7 +35,6 @@ _PROBE = 24
 _log = logging.getLogger(__name__)
 
 
-@register_model("hf-packed")
 class HFPacked(HFLM):
     """As ``hf``, for decoder-only models; log-likelihoods are computed over token trees.
 

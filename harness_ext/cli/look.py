@@ -113,12 +113,13 @@ def _listing(kind: Kind) -> dict[str, list[str]]:
             }
         case Kind.models:
             from oodrop.harness_ext.checkpoints import known_models
-            from oodrop.harness_ext.models import REFERENCE_MODELS
+            from oodrop.harness_ext.models import PACKED, REFERENCE_MODELS
 
-            models = sorted(known_models(), key=lambda m: (m not in REFERENCE_MODELS, m))
+            ours = (*REFERENCE_MODELS, PACKED)
+            models = sorted(known_models(), key=lambda m: (m not in ours, m))
             return {
                 "name": models,
-                "from": ["oodrop" if m in REFERENCE_MODELS else "lm-eval" for m in models],
+                "from": ["oodrop" if m in ours else "lm-eval" for m in models],
             }
 
 

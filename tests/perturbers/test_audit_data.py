@@ -86,9 +86,7 @@ def hold(rows: list[dict[str, str]], subjects: Subjects) -> int:
         variant = variant_of(row)
         plugin = all_perturbers()[row["perturber"]]
         place = row["source"], row["split"], row["item_id"]
-        if place in subjects and row["round"] == "1" and row["source"].startswith("procedural"):
-            continue  # the set was built anew since: under that id stands another scenario
-        if place not in subjects or row["kind"] != SAMPLED:
+        if place not in subjects or row["kind"] != SAMPLED or is_rebuilt(row):
             continue
         assert subjects[place].item.cluster_id == row["cluster"]
         if not is_reviewed(variant, plugin.version) or row["version"] != plugin.version:
@@ -102,6 +100,11 @@ def hold(rows: list[dict[str, str]], subjects: Subjects) -> int:
         assert done.certificate.evidence in ("reviewed", "proved")
         changed += 1
     return changed
+
+
+def is_rebuilt(row: Mapping[str, str]) -> bool:
+    """Whether the item's set was built anew since: under its id stands another scenario."""
+    return row["source"].startswith("procedural")
 
 
 def test_decoys_are_made_again(rows: list[dict[str, str]], subjects: Subjects) -> None:
@@ -119,6 +122,8 @@ def remade(rows: list[dict[str, str]], subjects: Subjects) -> None:
     for row in rows:
         place = row["source"], row["split"], row["item_id"]
         if row["kind"] == SAMPLED or row["round"] == "1" or place not in subjects:
+            continue
+        if is_rebuilt(row):
             continue
         item = DECOYS[row["decoy"]](subjects[place])
         assert item is not None

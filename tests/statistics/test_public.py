@@ -8,9 +8,9 @@ def test_public_names():
     assert statistics.__all__ == sorted(statistics.__all__)
     assert set(statistics.__all__) == {
         "Accuracy", "Analysis", "ClusterSums", "Drop", "Evidence", "Headline", "Interval",
-        "NoiseFloor", "PairedScores", "VariantInfo", "accuracies", "analyse", "bootstrap_t",
+        "NoiseFloor", "PairedScores", "SplitDrop", "VariantInfo", "accuracies", "analyse", "bootstrap_t",
         "cluster_sums", "cluster_weights", "cv3_t", "headline", "noise_floors", "score_ess",
-        "tango", "wilson", "wilson_ess",
+        "split_drop", "tango", "wilson", "wilson_ess",
     }  # fmt: skip
     assert all(hasattr(statistics, name) for name in statistics.__all__)
 
