@@ -28,7 +28,7 @@ Request = tuple[tuple[str, str] | None, list[int], list[int]]
 
 # A subtree of more tokens goes down in parts: the mask grows with the square. On a CPU arithmetic
 # is dear and calls are cheap, on a GPU the other way round.
-_SUBTREE = {"cpu": 256}
+_SUBTREE = {"cpu": 1024}
 _SUBTREE_ELSEWHERE = 2048
 _RUN = 1024  # tokens of a run in one call, for memory
 _PROBE = 24

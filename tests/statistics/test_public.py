@@ -8,7 +8,8 @@ def test_public_names():
     assert statistics.__all__ == sorted(statistics.__all__)
     assert set(statistics.__all__) == {
         "Accuracy", "Analysis", "ClusterSums", "Drop", "Evidence", "Headline", "Interval",
-        "NoiseFloor", "PairedScores", "SplitDrop", "VariantInfo", "accuracies", "analyse", "bootstrap_t",
+        "NoiseFloor", "PairedScores", "SplitDrop", "VariantInfo", "accuracies", "analyse",
+        "bootstrap_t",
         "cluster_sums", "cluster_weights", "cv3_t", "headline", "noise_floors", "score_ess",
         "split_drop", "tango", "wilson", "wilson_ess",
     }  # fmt: skip
