@@ -57,6 +57,17 @@ def test_it_is_newcombes_interval_where_every_item_is_a_cluster() -> None:
     assert found.headline is found.score
 
 
+def test_its_sides_are_those_of_the_accuracies() -> None:
+    """Near the ceiling both accuracies have a long side down; with many clusters t is normal."""
+    (low1, high1), (low2, high2) = wilson(2_970, 3_000), wilson(2_997, 3_000)
+    found = split_drop(share(2_970, 3_000), share(2_997, 3_000)).score
+    assert found is not None
+    low = -0.009 - math.hypot(0.99 - low1, high2 - 0.999)
+    high = -0.009 + math.hypot(high1 - 0.99, 0.999 - low2)
+    assert found.low == pytest.approx(low, rel=2e-3)
+    assert found.high == pytest.approx(high, rel=2e-3)
+
+
 def test_welchs_interval_agrees_with_scipy() -> None:
     from scipy import stats
 
