@@ -50,12 +50,13 @@ class HFPacked(HFLM):
     def __init__(
         self, *arguments: Any, pack_tokens: int | str | None = None, **settings: Any
     ) -> None:
+        if pack_tokens is not None and not str(pack_tokens).isdecimal():
+            raise DataError(
+                f"pack_tokens must be a whole number of 0 or more, got {str(pack_tokens)!r:.60}"
+            )
         super().__init__(*arguments, **settings)
         default = _SUBTREE.get(self.device.type, _SUBTREE_ELSEWHERE)
-        text = str(default if pack_tokens is None else pack_tokens)
-        if not text.isdecimal():
-            raise DataError(f"pack_tokens must be a whole number of 0 or more, got {text!r:.60}")
-        self._subtree = int(text)
+        self._subtree = default if pack_tokens is None else int(pack_tokens)
         self._reason: str | None = None  # why the model cannot be packed; "" where it can
         self.computed = 0
         """Tokens that went through the model for log-likelihoods so far."""
@@ -76,9 +77,8 @@ class HFPacked(HFLM):
     def _packed_answers(self, requests: Sequence[Request]) -> list[tuple[float, bool]]:
         contexts, targets = [], []
         for _, context, continuation in requests:
-            kept = [*context, *continuation][
-                -(self.max_length + 1) :
-            ]  # cut at the left, as hf does
+            # What is too long is cut at the left, as hf does.
+            kept = [*context, *continuation][-(self.max_length + 1) :]
             contexts.append(kept[: -len(continuation)])
             targets.append(continuation)
         answers: list[tuple[float, bool]] = [(0.0, True)] * len(requests)
