@@ -23,6 +23,7 @@ from oodrop.harness_ext.bankmodels import (
     Source,
     WordFiller,
 )
+from oodrop.harness_ext.derive.registry import get_task
 from oodrop.harness_ext.localmodels import Checkpoint, locate
 from oodrop.perturbers.banks import (
     BACK_TRANSLATION,
@@ -38,7 +39,6 @@ from oodrop.perturbers.banks import (
 )
 from oodrop.perturbers.catalogue.nlpaug_family import isolated_random_state
 from oodrop.perturbers.registry import VALUE
-from oodrop.tasks import get_task
 
 Progress = Callable[[int, int], None]
 Maker = Callable[[Sequence[Source]], list[Entry]]

@@ -31,6 +31,8 @@ class ItemSampler(ContextSampler):
 
     Args:
         pool: gives the documents to draw from; asked when examples are wanted, not before.
+        identify: gives the id of one of them.
+        in_order: whether the canonical examples are the first ones, as of lm-eval's ``first_n``.
 
     Attributes:
         item_id: whose examples are asked for; it never is among them.
@@ -42,9 +44,15 @@ class ItemSampler(ContextSampler):
     setting = CANONICAL_SETTING
     seed = 0
 
-    def __init__(self, pool: Callable[[], Sequence[Doc]]) -> None:
+    def __init__(
+        self,
+        pool: Callable[[], Sequence[Doc]],
+        identify: Callable[[Doc], str] = lambda doc: doc["item_id"],
+        *,
+        in_order: bool = False,
+    ) -> None:
         super().__init__()
-        self._pool = pool
+        self._pool, self._identify, self._in_order = pool, identify, in_order
 
     def set_rnd(self, rnd: int | None) -> ItemSampler:
         """lm-eval's ``fewshot_seed``; without one, 0."""
@@ -59,11 +67,14 @@ class ItemSampler(ContextSampler):
         Raises:
             DataError: when the pool holds fewer.
         """
-        pool = [doc for doc in self._pool() if doc["item_id"] != self.item_id]
+        pool = [doc for doc in self._pool() if self._identify(doc) != self.item_id]
         if n > len(pool):
             raise DataError(f"{n} few-shot examples were asked for, there are {len(pool)}")
         draw = self.setting if self.setting.startswith("draw_") else CANONICAL_SETTING
-        chosen = [pool[i] for i in self._permutation(draw, len(pool))[:n]]
+        if self._in_order and draw == CANONICAL_SETTING:
+            chosen = pool[:n]
+        else:
+            chosen = [pool[i] for i in self._permutation(draw, len(pool))[:n]]
         if not self.setting.startswith("order_"):
             return chosen
         order = self._permutation(self.setting, n)

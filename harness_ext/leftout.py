@@ -12,11 +12,11 @@ from pathlib import Path
 import yaml
 
 from oodrop import RunError, UnknownNameError
+from oodrop.harness_ext.derive.registry import get_task
 from oodrop.harness_ext.perturbed import perturbed_docs
 from oodrop.perturbers.registry import all_perturbers, get_perturber
 from oodrop.perturbers.suites import Suite, get_suite, suite_of
 from oodrop.perturbers.variant import Variant
-from oodrop.tasks import get_task
 
 LeftOut = Mapping[str, str]  # slug of a variant -> why it is left out
 

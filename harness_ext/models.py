@@ -6,6 +6,7 @@ They answer documents of oodrop's own tasks, through lm-eval like any other mode
 
 from __future__ import annotations
 
+import re
 from abc import abstractmethod
 from collections import Counter
 from collections.abc import Sequence
@@ -17,12 +18,14 @@ from lm_eval.api.model import LM
 from lm_eval.api.registry import model_registry, register_model
 
 from oodrop import RunError
+from oodrop.harness_ext.derive.registry import get_task
 from oodrop.perturbers.item import Item
-from oodrop.tasks import get_task
 from oodrop.tasks.spec import TaskSpec
 
 REFERENCE_MODELS = ("oodrop-majority", "oodrop-bow", "oodrop-oracle")
 PACKED = "hf-packed"
+GIVEN_UP = -1
+_WORDS = re.compile(r"\w+")
 if PACKED not in model_registry:  # by name alone: the module needs torch
     model_registry.register(PACKED, target="oodrop.harness_ext.packed:HFPacked")
 
@@ -43,7 +46,7 @@ class ReferenceModel(LM):
 
     @abstractmethod
     def answer(self, spec: TaskSpec, item: Item, prompt: str) -> int:
-        """The place of the chosen option."""
+        """The place of the chosen option; without options 0 for what is right, else `GIVEN_UP`."""
 
     def prepare(self, requests: list[Instance]) -> None:
         """Told of all requests before the first `answer`: for what is cheaper at once."""
@@ -53,9 +56,9 @@ class ReferenceModel(LM):
         self.prepare(requests)
         results = []
         for request in requests:
-            prompt, continuation = request.args
+            prompt = request.args[0]
             spec, item = _task_of(request)
-            chosen = continuation.strip() == item.answers[self.answer(spec, item, prompt)]
+            chosen = request.idx == self.answer(spec, item, prompt)
             results.append((0.0 if chosen else -10.0, chosen))
         return results
 
@@ -65,7 +68,10 @@ class ReferenceModel(LM):
         results = []
         for request in requests:
             spec, item = _task_of(request)
-            results.append(spec.reply(item.altered(gold=self.answer(spec, item, request.args[0]))))
+            said = self.answer(spec, item, request.args[0])
+            if item.choices:
+                item = item.altered(gold=said)
+            results.append("" if said == GIVEN_UP else spec.reply(item))
         return results
 
     def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
@@ -98,7 +104,7 @@ class Oracle(ReferenceModel):
 
     def answer(self, spec: TaskSpec, item: Item, prompt: str) -> int:
         """The gold."""
-        return int(item.gold)
+        return int(item.gold) if item.choices else 0
 
 
 @register_model("oodrop-majority")
@@ -106,13 +112,17 @@ class Majority(ReferenceModel):
     """The most frequent answer of the train split (its position, where options differ)."""
 
     def answer(self, spec: TaskSpec, item: Item, prompt: str) -> int:
-        """The place that is right most often."""
-        return _majority(spec)
+        """The place that is right most often; the first, where there are no documents to count."""
+        return _majority(spec) if item.choices else GIVEN_UP
 
 
 @register_model("oodrop-bow")
 class BagOfWords(ReferenceModel):
-    """TF-IDF and logistic regression on the train split: a pattern matcher by construction."""
+    """TF-IDF and logistic regression on the train split: a pattern matcher by construction.
+
+    Where a task has no documents to train on, it takes the option that shares most of its words
+    with the prompt.
+    """
 
     def __init__(self, **settings: Any) -> None:
         super().__init__(**settings)
@@ -120,6 +130,10 @@ class BagOfWords(ReferenceModel):
 
     def answer(self, spec: TaskSpec, item: Item, prompt: str) -> int:
         """The option with the highest decision value, given the words of prompt and option."""
+        if not item.choices:
+            return GIVEN_UP
+        if not spec.has(spec.train_split):
+            return _most_shared(prompt, item.choices)
         if not _one_question(item):
             return _bow_choice(spec, prompt, item.choices)
         return self._said[spec, prompt]
@@ -129,7 +143,11 @@ class BagOfWords(ReferenceModel):
         prompts: dict[TaskSpec, dict[str, None]] = {}
         for request in requests:
             spec, item = _task_of(request)
-            if _one_question(item) and (spec, request.args[0]) not in self._said:
+            if (
+                _one_question(item)
+                and spec.has(spec.train_split)
+                and (spec, request.args[0]) not in self._said
+            ):
                 prompts.setdefault(spec, {})[request.args[0]] = None
         for spec, asked in prompts.items():
             for prompt, said in zip(asked, _bow(spec).predict(list(asked)), strict=True):
@@ -153,6 +171,8 @@ def _one_question(item: Item) -> bool:
 
 @cache
 def _majority(spec: TaskSpec) -> int:
+    if not spec.has(spec.train_split):
+        return 0
     counts = Counter(int(spec.item(doc).gold) for doc in spec.docs(spec.train_split))
     return min(counts, key=lambda gold: (-counts[gold], gold))
 
@@ -183,6 +203,16 @@ def _bow_choice(spec: TaskSpec, prompt: str, options: tuple[str, ...]) -> int:
     values: Sequence[float] = _bow(spec).decision_function([_pair(prompt, o) for o in options])
     # Ties go by the text: the order in which options stand must not matter to a bag of words.
     return max(range(len(options)), key=lambda k: (values[k], options[k]))
+
+
+def _most_shared(prompt: str, options: Sequence[str]) -> int:
+    said = set(_WORDS.findall(prompt.lower()))
+
+    def share(option: str) -> float:
+        words = set(_WORDS.findall(option.lower()))
+        return len(words & said) / len(words) if words else 0.0
+
+    return max(range(len(options)), key=lambda k: (share(options[k]), options[k]))
 
 
 def _pair(prompt: str, option: str) -> str:

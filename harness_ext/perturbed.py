@@ -14,13 +14,13 @@ from lm_eval.utils import env as jinja_env
 
 import oodrop.harness_ext.aggregations  # noqa: F401  # a task's YAML names them
 from oodrop import DataError
+from oodrop.harness_ext.derive.registry import get_task
 from oodrop.harness_ext.fewshot import ItemSampler, fewshot_offers
 from oodrop.harness_ext.variants import bank_sha256
 from oodrop.perturbers.engine import Bound, Perturbed
 from oodrop.perturbers.item import CANONICAL_SETTING, FEWSHOT, TEMPLATE, Item
 from oodrop.perturbers.registry import get_perturber
-from oodrop.perturbers.variant import CANONICAL, Variant
-from oodrop.tasks import get_task
+from oodrop.perturbers.variant import CANONICAL, Variant, declared_variant
 from oodrop.tasks.spec import Doc, TaskSpec
 
 SCORED = ("canonical", "changed")
@@ -65,16 +65,13 @@ class PerturbedTask(ConfigurableTask):
         declared = (config.get("metadata") or {}).get("oodrop")
         if not isinstance(declared, dict) or "task" not in declared:
             raise DataError(f"task {name}: metadata.oodrop must name the task and its variant")
-        fields = {
-            k: declared[k] for k in ("perturber", "parameters", "severity", "seed") if k in declared
-        }
         self.spec: TaskSpec = get_task(declared["task"])
-        self.variant = Variant.from_dict(fields, f"task {name}, metadata.oodrop")
+        self.variant = declared_variant(declared, f"task {name}, metadata.oodrop")
         for key in ("training_split", "validation_split", "fewshot_split"):
             if key in config and not self.spec.has(config[key]):  # a user's set may lack it
                 config[key] = None
         shots = config.get("num_fewshot") or 0
-        self._only = _ONLY.get().get(name)
+        self._only = asked_documents(name)
         self._split_docs = Splits(self.spec, self._few_shot_variant())
         self._perturb(shots)
         used = [
@@ -166,6 +163,11 @@ def only_documents(indices: Mapping[str, Collection[int]]) -> Iterator[None]:
         yield
     finally:
         _ONLY.reset(token)
+
+
+def asked_documents(task: str) -> frozenset[int] | None:
+    """Indices that `only_documents` named for a task; None where it named none."""
+    return _ONLY.get().get(task)
 
 
 def perturbed_docs(

@@ -10,11 +10,12 @@ import yaml
 
 from oodrop import DataError
 from oodrop.harness_ext.checkpoints import CheckpointSpec, check_model
+from oodrop.harness_ext.derive.localdata import name_data
+from oodrop.harness_ext.derive.registry import get_task, task_names
 from oodrop.harness_ext.leftout import LeftOut, suite_of_what_is_there, suite_of_what_works
 from oodrop.perturbers.suites import Suite
 from oodrop.perturbers.variant import DEFAULT_SEED
 from oodrop.reports.render import check_writable
-from oodrop.tasks import get_task
 
 
 @dataclass(frozen=True)
@@ -52,18 +53,31 @@ def read_config(path: Path, failed: Mapping[str, str] | None = None) -> RunPlan:
         raise DataError(f"configuration {path} cannot be read: {error.strerror}") from None
     except yaml.YAMLError as error:
         raise DataError(f"configuration {path} is not YAML: {error}") from None
-    allowed = {"suite", "tasks", "seed", "checkpoints"}
+    allowed = {"suite", "tasks", "seed", "checkpoints", "data"}
     if not isinstance(data, dict) or not {"suite", "tasks", "checkpoints"} <= set(data) <= allowed:
-        raise DataError(f"configuration {path} must hold suite, tasks, checkpoints and maybe seed")
+        raise DataError(
+            f"configuration {path} must hold suite, tasks, checkpoints, maybe seed, data"
+        )
     if not isinstance(data["checkpoints"], list) or not isinstance(data["tasks"], list):
         raise DataError(f"configuration {path}: tasks and checkpoints must be lists")
     checkpoints = tuple(
         CheckpointSpec.from_dict(row, f"configuration {path}, checkpoint {k}")
         for k, row in enumerate(data["checkpoints"], 1)
     )
+    copies = data.get("data", {})
+    if not isinstance(copies, dict):
+        raise DataError(f"configuration {path}: data must map names to paths, got {copies!r:.60}")
+    name_data(f"{name}={_beside(path, copy)}" for name, copy in copies.items())
     suite, left_out = suite_of_what_is_there(data["suite"], failed or {})
+    tasks, refused = task_names(data["tasks"])
+    checkpoints = tuple(replace(c, tasks=c.tasks and task_names(c.tasks)[0]) for c in checkpoints)
     seed = data.get("seed", DEFAULT_SEED)
-    return RunPlan(checkpoints, tuple(data["tasks"]), suite, seed, left_out)
+    return RunPlan(checkpoints, tasks, suite, seed, {**left_out, **refused})
+
+
+def _beside(config: Path, copy: object) -> Path:
+    """A path in a configuration is seen from the folder that the configuration is in."""
+    return config.parent / str(copy)
 
 
 def without_failing(plan: RunPlan) -> RunPlan:

@@ -20,6 +20,9 @@ from typing import Any, Protocol
 
 from oodrop import DataError, RunError
 from oodrop.harness_ext.checkpoints import CheckpointSpec
+from oodrop.harness_ext.derive.promptaudit import audit_prompts
+from oodrop.harness_ext.derive.registry import get_task
+from oodrop.harness_ext.derive.spec import DerivedSpec
 from oodrop.harness_ext.journal import Journal, JournalledLM
 from oodrop.harness_ext.perturbed import canonical_items, changes_any, only_documents
 from oodrop.harness_ext.plan import RunPlan, check_plan
@@ -29,7 +32,6 @@ from oodrop.perturbers.rng import item_generator, permutation
 from oodrop.perturbers.variant import Variant
 from oodrop.reports.reader import CHECKPOINT_FILE
 from oodrop.reports.writing import write_whole
-from oodrop.tasks import get_task
 from oodrop.tasks.spec import TaskSpec
 
 MARKER = "oodrop_stage.json"
@@ -67,10 +69,31 @@ def run(plan: RunPlan, out: Path, reporter: Reporter) -> list[Path]:
         RunError: when a model cannot be loaded or outputs are incomplete.
     """
     check_plan(plan, out)
+    _audit(plan, reporter)
     for what, reason in plan.left_out.items():
         reporter.message(f"left out: {what}: {reason}")
     with _quiet_harness():
         return [_run_checkpoint(plan, c, out / c.name, reporter) for c in plan.checkpoints]
+
+
+def _audit(plan: RunPlan, reporter: Reporter) -> None:
+    """Look at every prompt of a derived task before anything is spent on it.
+
+    Raises:
+        DataError: when one differs from the clean one outside the declared texts.
+    """
+    seen: set[tuple[object, ...]] = set()
+    for checkpoint in plan.checkpoints:
+        for stage in stages(plan, checkpoint):
+            for spec, variant in stage.variants:
+                shots = shots_of(spec, checkpoint)
+                key = (spec.name, variant.slug, shots, checkpoint.items)
+                if isinstance(spec, DerivedSpec) and key not in seen:
+                    if not any(name == spec.name for name, *_ in seen):
+                        reporter.message(f"auditing the prompts of {spec.name}")
+                    seen.add(key)
+                    subset = item_subset(spec, checkpoint.items, plan.seed)
+                    audit_prompts(spec, variant, shots=shots, only=subset).check()
 
 
 def stages(plan: RunPlan, checkpoint: CheckpointSpec) -> tuple[Stage, ...]:
@@ -79,13 +102,20 @@ def stages(plan: RunPlan, checkpoint: CheckpointSpec) -> tuple[Stage, ...]:
         (spec, variant)
         for spec in (get_task(t) for t in checkpoint.tasks or plan.tasks)
         for variant in (Variant(), *plan.suite.variants)
-        if _applies(spec, variant, checkpoint.num_fewshot or 0)
+        if _applies(spec, variant, shots_of(spec, checkpoint))
     ]
     rerun = tuple(p for p in pairs if p[1].perturber == RERUN)
     main = tuple(p for p in pairs if p[1].perturber != RERUN)
     other = checkpoint.batch_size // 2 or 2
     found = (Stage("main", main, checkpoint.batch_size), Stage("rerun", rerun, other))
     return tuple(stage for stage in found if stage.variants)
+
+
+def shots_of(spec: TaskSpec, checkpoint: CheckpointSpec) -> int:
+    """Few-shot examples: what the run says, else what a derived task has by itself."""
+    if checkpoint.num_fewshot is None and isinstance(spec, DerivedSpec):
+        return int(spec.documents.config.get("num_fewshot") or 0)
+    return checkpoint.num_fewshot or 0
 
 
 def item_subset(spec: TaskSpec, items: int | None, seed: int) -> list[int] | None:
@@ -231,7 +261,7 @@ def _yaml_paths(stage: Stage, folder: Path) -> list[str]:
     """Write the stage's task YAMLs beside its outputs, so that any suite runs the same way."""
     folder.mkdir(parents=True, exist_ok=True)
     for spec, variant in stage.variants:
-        text = task_yaml(spec, variant, str(spec.fragments[0]))
+        text = task_yaml(spec, variant, str(next(iter(spec.fragments), "")))
         (folder / f"{task_name(spec, variant)}.yaml").write_text(text, encoding="utf-8")
     return [str(folder / f"{name}.yaml") for name in stage.tasks]
 

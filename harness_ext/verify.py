@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import Any
 
 from oodrop import DataError, OodropError
+from oodrop.harness_ext.derive.registry import get_task
 from oodrop.harness_ext.perturbed import shown_with
 from oodrop.perturbers.edits import Edits, apply_edits, edits_from_dicts, undo_edits
 from oodrop.perturbers.engine import Bound
 from oodrop.perturbers.guards import run_guards
 from oodrop.perturbers.registry import all_perturbers
 from oodrop.perturbers.variant import CANONICAL, Variant
-from oodrop.tasks import get_task
 from oodrop.tasks.spec import Doc
 
 _VARIANT_FIELDS = ("perturber", "parameters", "severity", "seed")

@@ -8,9 +8,11 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 from pathlib import Path
+from typing import Any
 
 import yaml
 
+from oodrop.harness_ext.derive.spec import DerivedSpec
 from oodrop.perturbers.engine import perturb
 from oodrop.perturbers.registry import FAMILIES, get_perturber
 from oodrop.perturbers.suites import Suite, get_suite
@@ -22,6 +24,7 @@ SHIPPED_SUITE = "standard-1.0"
 TASK_VERSION = 1.0
 RERUN = "control.rerun"
 _CLASS = "!function oodrop.harness_ext.perturbed.PerturbedTask"
+_DERIVED_CLASS = "!function oodrop.harness_ext.derive.task.DerivedTask"
 
 
 def task_name(spec: TaskSpec, variant: Variant) -> str:
@@ -87,13 +90,37 @@ def task_yaml(spec: TaskSpec, variant: Variant, include: str) -> str:
     declared |= {"metric": spec.metric, "filter": "none", "chance": spec.chance}
     if spec.heldout_of:
         declared["heldout_of"] = spec.heldout_of
+    if isinstance(spec, DerivedSpec):
+        return _derived_yaml(spec, variant, declared)
     head = {"include": include, "task": task_name(spec, variant)}
+    return _yaml(head, _CLASS, TASK_VERSION, declared)
+
+
+def task_config(spec: DerivedSpec, variant: Variant) -> dict[str, Any]:
+    """What lm-eval makes of `task_yaml`, less its ``class``."""
+    text = "\n".join(
+        line
+        for line in task_yaml(spec, variant, "").split("\n")
+        if not line.startswith("class: !function ")
+    )
+    config: dict[str, Any] = yaml.safe_load(text)
+    return config
+
+
+def _derived_yaml(spec: DerivedSpec, variant: Variant, declared: Mapping[str, Any]) -> str:
+    found = spec.derivation
+    own = spec.documents.config.get("metadata") or {}
+    content = {**declared, "filter": found.filter, "derivation": found.as_dict()}
+    head = {"task": task_name(spec, variant)}
+    return _yaml(head, _DERIVED_CLASS, own.get("version", TASK_VERSION), content)
+
+
+def _yaml(head: Mapping[str, Any], kind: str, version: Any, declared: Mapping[str, Any]) -> str:
+    metadata = {"version": version, "oodrop": dict(declared)}
     return (
-        yaml.safe_dump(head, sort_keys=False)
-        + f"class: {_CLASS}\n"
-        + yaml.safe_dump(
-            {"metadata": {"version": TASK_VERSION, "oodrop": declared}}, sort_keys=False
-        )
+        yaml.safe_dump(dict(head), sort_keys=False)
+        + f"class: {kind}\n"
+        + yaml.safe_dump({"metadata": metadata}, sort_keys=False)
     )
 
 

@@ -77,3 +77,13 @@ class Variant:
                     f"underscores, got {value!r}"
                 )
         return cls(perturber, named, severity, seed)
+
+
+def declared_variant(declared: Mapping[str, Any], where: str) -> Variant:
+    """The variant among everything that a task's ``metadata.oodrop`` says.
+
+    Raises:
+        DataError: as `Variant.from_dict`.
+    """
+    known = ("perturber", "parameters", "severity", "seed")
+    return Variant.from_dict({k: declared[k] for k in known if k in declared}, where)

@@ -16,8 +16,8 @@ from pathlib import Path
 from typing import Any
 
 from oodrop import DataError, UnknownNameError
+from oodrop.harness_ext.derive.registry import get_task
 from oodrop.perturbers.item import Item
-from oodrop.tasks import get_task
 
 _LETTERS = "ABCDEFGHIJ"
 _OPENING = 160  # characters: questions that open alike share a passage

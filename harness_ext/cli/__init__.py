@@ -8,6 +8,7 @@ from oodrop.harness_ext.cli import (  # noqa: F401  # they register their comman
     bench,
     coverage,
     data,
+    derive,
     evaluate,
     look,
     perturb,

@@ -57,8 +57,8 @@ def coverage(
     Example: oodrop coverage everyday --suite smoke-1.0 --csv coverage.csv
     """
     from oodrop.harness_ext.coverage import CoverageStudy
+    from oodrop.harness_ext.derive.registry import get_task
     from oodrop.perturbers.measures import words_and_marks
-    from oodrop.tasks import get_task
 
     load_plugins(plugin)
     spec = get_task(task)

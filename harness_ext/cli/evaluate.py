@@ -11,7 +11,14 @@ from rich.markup import escape
 
 from oodrop import OodropError
 from oodrop.harness_ext.cli.app import app, err, out, quiet_libraries
-from oodrop.harness_ext.cli.look import OnPluginError, Plugins, load_plugins, tell_left_out
+from oodrop.harness_ext.cli.look import (
+    LocalData,
+    OnPluginError,
+    Plugins,
+    load_plugins,
+    tell_left_out,
+    use_data,
+)
 from oodrop.harness_ext.cli.steps import Steps
 
 IntervalChoice = Annotated[
@@ -55,7 +62,10 @@ def run(
     model_args: Annotated[
         str, typer.Option("--model_args", help="As lm_eval's: key=value,key=value.")
     ] = "",
-    tasks: Annotated[str, typer.Option(help="Comma-separated (oodrop list tasks).")] = "everyday",
+    tasks: Annotated[
+        str,
+        typer.Option(help="Comma-separated: ours (oodrop list tasks), or any of lm-eval's."),
+    ] = "everyday",
     suite: Annotated[
         str, typer.Option(help="Name or .yaml file (oodrop list suites).")
     ] = "smoke-1.0",
@@ -88,6 +98,7 @@ def run(
     folder: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for results and report.")
     ] = Path("runs"),
+    data: LocalData = [],  # noqa: B006
     plugin: Plugins = [],  # noqa: B006
     on_plugin_error: OnPluginError = "stop",
 ) -> None:
@@ -98,13 +109,18 @@ def run(
     Example: oodrop run --model hf --model_args pretrained=BASE,peft=ADAPTER --preset card
     --apply_chat_template --tasks procedural -o runs/tuned
 
+    Example: oodrop run --model hf --model_args pretrained=gpt2 --tasks piqa,arc_easy,mmlu_pro
+    --suite standard-1.0 -o runs/general
+
     Example: oodrop run checkpoints.yaml -o runs/nightly
     """
     need_eval()
     skipped = load_plugins(plugin, on_plugin_error)
     quiet_libraries()
+    use_data(data)
     from oodrop.harness_ext import run as runner
     from oodrop.harness_ext.checkpoints import CheckpointSpec
+    from oodrop.harness_ext.derive import task_names
     from oodrop.harness_ext.leftout import suite_of_what_is_there
     from oodrop.harness_ext.plan import RunPlan, read_config, without_failing
 
@@ -133,8 +149,8 @@ def run(
         }
         spec = CheckpointSpec.from_dict(fields, "command line")
         chosen, left_out = suite_of_what_is_there(suite, skipped)
-        named = tuple(t.strip() for t in tasks.split(","))
-        plan = RunPlan((spec,), named, chosen, seed, left_out)
+        named, refused = task_names(t.strip() for t in tasks.split(","))
+        plan = RunPlan((spec,), named, chosen, seed, {**left_out, **refused})
     if on_plugin_error == "skip":
         plan = without_failing(plan)
     with Steps("answers") as bar:

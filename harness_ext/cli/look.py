@@ -32,6 +32,14 @@ Plugins = Annotated[
     list[Path],
     typer.Option("--plugin", help="A .py file that registers perturbers; may be repeated."),
 ]
+LocalData = Annotated[
+    list[str],
+    typer.Option(
+        "--data",
+        help="NAME=PATH: a local copy (JSON, JSONL, CSV, Parquet, a folder of splits or a saved "
+        "data set) in place of a hub data set or of a task's; may be repeated.",
+    ),
+]
 OnPluginError = Annotated[
     Literal["stop", "skip"],
     typer.Option("--on-plugin-error", help="Stop at a plugin that fails, or name and skip it."),
@@ -49,6 +57,14 @@ def load_plugins(paths: list[Path], on_error: str = "stop") -> Mapping[str, str]
     failed = registry.load_plugins(paths, skip=on_error == "skip")
     tell_left_out(failed)
     return failed
+
+
+def use_data(pairs: list[str]) -> None:
+    """Make the local copies known that ``--data`` names."""
+    if pairs:
+        from oodrop.harness_ext.derive.localdata import name_data
+
+        name_data(pairs)
 
 
 def tell_left_out(failed: Mapping[str, str]) -> None:

@@ -11,7 +11,7 @@ from rich.text import Text
 
 from oodrop import DataError
 from oodrop.harness_ext.cli.app import app, out
-from oodrop.harness_ext.cli.look import OnPluginError, Plugins, load_plugins
+from oodrop.harness_ext.cli.look import LocalData, OnPluginError, Plugins, load_plugins, use_data
 from oodrop.harness_ext.cli.steps import Steps
 
 if TYPE_CHECKING:
@@ -55,6 +55,7 @@ def perturb(
         int | None,
         typer.Option(min=1, help="Try so many items, evenly spaced; 100 for the catalogue."),
     ] = None,
+    data: LocalData = [],  # noqa: B006
     plugin: Plugins = [],  # noqa: B006
     on_plugin_error: OnPluginError = "stop",
 ) -> None:
@@ -64,9 +65,10 @@ def perturb(
 
     Example: oodrop perturb everyday --all --html gallery.html
     """
-    from oodrop.tasks import get_task
+    from oodrop.harness_ext.derive.registry import get_task
 
     load_plugins(plugin, on_plugin_error)
+    use_data(data)
     spec = get_task(task)
     whole = not perturber
     plugins = _chosen(perturber, every=every or html is not None)

@@ -1,0 +1,192 @@
+"""The prompt audit: clean and perturbed prompts differ inside the declared texts, and nowhere else.
+
+Each document is rendered once more with a stand-in for every declared text and option. Filled with
+the canonical texts, that skeleton has to give the clean prompt; filled with the perturbed ones, the
+perturbed prompt: then nothing else of the prompt has moved, whatever the task's own code does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Collection, Sequence
+from dataclasses import dataclass
+from statistics import fmean
+
+from oodrop import DataError, OodropError
+from oodrop.harness_ext.derive.spec import DerivedSpec
+from oodrop.harness_ext.derive.task import DerivedTask
+from oodrop.harness_ext.derive.views import STAND_IN, View
+from oodrop.harness_ext.perturbed import NOT_ASKED, canonical_items, perturbed_docs
+from oodrop.perturbers.item import FEWSHOT, TEMPLATE, Item
+from oodrop.perturbers.variant import Variant
+from oodrop.tasks.spec import Doc
+
+CountTokens = Callable[[str], int]
+_TOLD = 3
+_LOOKED_AT = 20
+
+
+@dataclass(frozen=True)
+class PromptAudit:
+    """What the prompts of one variant of a task showed.
+
+    Attributes:
+        task: name of the task.
+        variant: slug of the variant.
+        documents: how many were looked at.
+        changed: how many of them the variant changed.
+        problems: what was found wrong, a sentence each with the item.
+        inflation: mean length of a changed prompt over that of the clean one, in tokens where a
+            tokenizer was given, in characters otherwise; None where nothing changed.
+        cut: changed documents whose clean prompt fits into the context and whose perturbed one does
+            not; None without a length.
+    """
+
+    task: str
+    variant: str
+    documents: int
+    changed: int
+    problems: tuple[str, ...]
+    inflation: float | None
+    cut: int | None
+
+    def check(self) -> None:
+        """Nothing, or an error.
+
+        Raises:
+            DataError: when a problem was found.
+        """
+        if self.problems:
+            told = "; ".join(self.problems[:_TOLD])
+            more = len(self.problems) - _TOLD
+            raise DataError(
+                f"task {self.task}, {self.variant}: the prompt audit found {len(self.problems)} "
+                f"of {self.documents} documents wrong: {told}{'; …' if more > 0 else ''}"
+            )
+
+
+def audit_prompts(
+    spec: DerivedSpec,
+    variant: Variant,
+    *,
+    shots: int = 0,
+    only: Collection[int] | None = None,
+    count: CountTokens = len,
+    longest: int | None = None,
+) -> PromptAudit:
+    """Look at every prompt of a variant.
+
+    Args:
+        spec: the task.
+        variant: what was done to it.
+        shots: few-shot examples that a run shows; those are looked at by `fewshot_problems`.
+        only: indices of the documents; None for all.
+        count: number of tokens of a prompt.
+        longest: context of the model in tokens, to count prompts that no longer fit.
+    """
+    chosen = None if only is None else frozenset(only)
+    docs = perturbed_docs(spec.name, variant, spec.eval_split, shots, chosen)
+    source = canonical_items(spec, spec.eval_split)
+    problems, ratios, cut, looked, changed = [], [], 0, 0, 0
+    for index, doc in enumerate(docs):
+        if doc["oodrop"] is NOT_ASKED:
+            continue
+        looked += 1
+        problem = _problem(spec, source.docs[index], source.item(index), doc)
+        if problem:
+            problems.append(f"item {source.item(index).item_id}: {problem}")
+        if doc["oodrop"]["outcome"] == "changed":
+            changed += 1
+            old = count(spec.prompt(source.docs[index]))
+            new = count(spec.prompt(doc, doc["oodrop"]["settings"][TEMPLATE]))
+            ratios.append(new / max(old, 1))
+            cut += longest is not None and old <= longest < new
+    return PromptAudit(
+        task=spec.name,
+        variant=variant.slug,
+        documents=looked,
+        changed=changed,
+        problems=tuple(problems),
+        inflation=fmean(ratios) if ratios else None,
+        cut=cut if longest is not None else None,
+    )
+
+
+def _problem(spec: DerivedSpec, clean: Doc, before: Item, doc: Doc) -> str:
+    """What is wrong with one document; "" when nothing is."""
+    try:
+        after = spec.item(doc)
+        old, new = spec.documents.view(clean), spec.documents.view(doc)
+        if doc["oodrop"]["outcome"] != "changed":
+            return "" if old == new else "it is not changed, and its prompt is another one"
+        if after.gold_text != before.gold_text or sorted(after.choices) != sorted(before.choices):
+            return "gold or options are not the same"
+        if (new.gold and old.gold) and not _same_gold(old, new):
+            return "the task scores another choice as right"
+        return _difference(spec, clean, before, after, old, new)
+    except OodropError as error:
+        return str(error)
+
+
+def _same_gold(old: View, new: View) -> bool:
+    """Whether what is right is the same, where the task shows the choices by their text."""
+    moved = sorted(old.choices) == sorted(new.choices) and old.choices != new.choices
+    return not moved or old.choices[old.gold[0]] == new.choices[new.gold[0]]
+
+
+def _difference(
+    spec: DerivedSpec, clean: Doc, before: Item, after: Item, old: View, new: View
+) -> str:
+    """Where the prompts differ outside the declared texts; "" when nowhere."""
+    names = list(before.segments)
+    texts = {name: STAND_IN.format(f"s{k}x") for k, name in enumerate(names)}
+    options = tuple(STAND_IN.format(f"o{k}x") for k in range(len(before.choices)))
+    movable = spec.derivation.movable
+    bare = before.altered(segments=texts, choices=options if movable else before.choices)
+    skeleton = spec.documents.view(spec.to_doc(clean, bare.altered(gold=after.gold)))
+
+    def filled(item: Item) -> tuple[Sequence[str], Sequence[str]]:
+        pairs = [(texts[name], item.segments[name]) for name in names]
+        pairs += list(zip(options, item.choices, strict=True)) if movable else []
+        return (
+            [_fill(prompt, pairs) for prompt in skeleton.prompts],
+            [_fill(choice, pairs) for choice in skeleton.choices],
+        )
+
+    for item, view, what in ((before, old, "clean"), (after, new, "perturbed")):
+        prompts, choices = filled(item)
+        if tuple(prompts) != view.prompts:
+            return f"the {what} prompt is not its declared texts in an unchanged frame"
+        if tuple(choices) != view.choices:
+            return f"the choices of the {what} prompt are not as declared"
+    if new.around != old.around:
+        return "what stands around the prompt has changed"
+    if not movable and new.target != old.target:
+        return "the target has changed"
+    return ""
+
+
+def _fill(text: str, pairs: Sequence[tuple[str, str]]) -> str:
+    for stand_in, told in pairs:
+        text = text.replace(stand_in, told)
+    return text
+
+
+def fewshot_problems(canonical: DerivedTask, variant: DerivedTask, shots: int) -> list[str]:
+    """What is wrong with the few-shot examples of the first documents; empty without any.
+
+    They are those of the canonical task, unless the variant is about them, and hold no copy of the
+    document that is asked.
+    """
+    problems: list[str] = []
+    documents = variant.spec.documents
+    pairs = zip(canonical.eval_docs, variant.eval_docs, strict=True)
+    asked = [pair for pair in pairs if pair[1]["oodrop"] is not NOT_ASKED]
+    for clean, doc in asked[:_LOOKED_AT] if shots else ():
+        item = documents.canonical_id(clean)
+        old, new = canonical.examples(clean, shots), variant.examples(doc, shots)
+        is_about_them = any(e.get("setting") == FEWSHOT for e in doc["oodrop"]["edits"])
+        if old != new and not is_about_them:
+            problems.append(f"item {item}: its few-shot examples are not the canonical ones")
+        if any(documents.identify(example) == item for example in [*old, *new]):
+            problems.append(f"item {item}: it stands among its own few-shot examples")
+    return problems

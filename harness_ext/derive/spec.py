@@ -1,0 +1,97 @@
+"""A derived task in the form of our own tasks."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+
+import yaml
+
+from oodrop import DataError
+from oodrop.harness_ext.derive.derivation import Derivation
+from oodrop.harness_ext.derive.documents import Documents
+from oodrop.harness_ext.derive.scoring import right_reply
+from oodrop.perturbers.item import CANONICAL_SETTING
+from oodrop.tasks import tasks_dir
+from oodrop.tasks.spec import Doc, TaskSpec
+
+_HOME = tasks_dir() / "general"
+
+
+@dataclass(frozen=True, eq=False)
+class DerivedSpec(TaskSpec):
+    """Any task of lm-eval, as far as a derivation says how its documents are items.
+
+    Attributes:
+        documents: what is known of its documents, and the task of lm-eval itself.
+    """
+
+    documents: Documents = field(kw_only=True)
+
+    @property
+    def derivation(self) -> Derivation:
+        """What was found out about the task."""
+        return self.documents.derivation
+
+    def docs(self, split: str) -> list[Doc]:
+        """The documents that the task evaluates, each with its identity.
+
+        Raises:
+            DataError: when they cannot be loaded, or another split is asked for.
+        """
+        if not self.has(split):
+            raise DataError(f"task {self.name} evaluates {self.eval_split!r}, not {split!r}")
+        return self.documents.read()
+
+    def has(self, split: str | None) -> bool:
+        """Whether there are documents of this split; few-shot examples are lm-eval's own matter."""
+        return split == self.eval_split
+
+    @cached_property
+    def templates(self) -> Mapping[str, str]:
+        """The canonical prompt and, where they make sense, words around it."""
+        around: Mapping[str, str] = {}
+        if self.derivation.wrapped:
+            around = yaml.safe_load((_HOME / "wrappers.yaml").read_text("utf-8"))
+        return {CANONICAL_SETTING: "{prompt}", **around}
+
+    def prompt(self, doc: Doc, template: str = CANONICAL_SETTING) -> str:
+        """The user's turn; of a task with a prompt per option, all of them."""
+        return "\n".join(self.wrap(p, template) for p in self.documents.view(doc).prompts)
+
+    def wrap(self, prompt: str, template: str) -> str:
+        """A prompt with the words of a template around it."""
+        return self.templates[template].replace("{prompt}", prompt)
+
+    @property
+    def fragments(self) -> tuple[Path, ...]:
+        """None: the YAML of a variant stands alone."""
+        return ()
+
+
+def derived_spec(name: str, derivation: Derivation) -> DerivedSpec:
+    """The spec of a task of lm-eval under a derivation.
+
+    Raises:
+        OodropError: when its configuration cannot be read.
+    """
+    documents = Documents(name, derivation)
+    config = documents.config
+    split = config.get("test_split") or config.get("validation_split")
+    return DerivedSpec(
+        name=name,
+        summary=f"derived from the task {name} of lm-eval",
+        folder=_HOME,
+        fragment="",
+        eval_split=str(split or "test"),
+        train_split="",
+        labels=(),
+        chance=derivation.chance,
+        metric=derivation.metric,
+        to_item=documents.item,
+        to_doc=documents.to_doc,
+        reply=lambda item: right_reply(derivation.reply, item.choices, item.gold),
+        documents=documents,
+    )
