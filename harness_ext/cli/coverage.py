@@ -14,7 +14,7 @@ from rich.table import Table
 
 from oodrop import DataError
 from oodrop.harness_ext.cli.app import app, out
-from oodrop.harness_ext.cli.look import Plugins, load_plugins
+from oodrop.harness_ext.cli.look import LocalData, Plugins, load_plugins, use_data
 from oodrop.harness_ext.cli.steps import Steps
 
 if TYPE_CHECKING:
@@ -50,6 +50,7 @@ def coverage(
     csv_file: Annotated[
         Path | None, typer.Option("--csv", help="Write the rows to this file too.")
     ] = None,
+    data: LocalData = [],  # noqa: B006
     plugin: Plugins = [],  # noqa: B006
 ) -> None:
     """Measure where variants apply to a task, how much they change, and what they unbalance.
@@ -61,6 +62,7 @@ def coverage(
     from oodrop.perturbers.measures import words_and_marks
 
     load_plugins(plugin)
+    use_data(data)
     spec = get_task(task)
     if suite and perturber:
         raise DataError("coverage takes either --suite or --perturber, got both")

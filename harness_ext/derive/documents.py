@@ -27,13 +27,18 @@ from oodrop.harness_ext.derive.derivation import (
     put_options,
 )
 from oodrop.harness_ext.derive.paths import Doc, get, put
-from oodrop.harness_ext.derive.scoring import final_part
+from oodrop.harness_ext.derive.scoring import free_answer
 from oodrop.harness_ext.derive.views import View, shown_range, view
 from oodrop.perturbers.item import Item
 
 IDENTITY = "oodrop_identity"
 """Field that is added to an evaluated document: item and cluster."""
 _LISTED = re.compile(r"^[ \t]*\(?[A-Ja-j1-9][.):]\)?[ \t]+\S.*$", re.M)
+
+# All behind "Options:" to the end of the text, or to an empty line.
+_HEADED = re.compile(
+    r"^[ \t]*(?:answer )?(?:options|choices)[ \t]*:(.*?)(?:\n\n|\Z)", re.I | re.M | re.S
+)
 
 
 class Documents:
@@ -135,7 +140,7 @@ class Documents:
             count = len(seen.choices or seen.prompts)
             names = seen.choices or tuple(f"option {k + 1}" for k in range(count))
             return names, seen.gold[0]
-        return (), final_part(seen.target[0])
+        return (), free_answer(seen, found.reply)
 
     def to_doc(self, doc: Doc, item: Item) -> Doc:
         """The document with the item's texts and options written back."""
@@ -167,7 +172,9 @@ def _protected(texts: Mapping[str, str], choices: Sequence[str]) -> tuple[str, .
         lines = _LISTED.findall(text)
         if len(lines) > 1:
             found.update(dict.fromkeys(line.strip() for line in lines))
+        if head := _HEADED.search(text):
+            found.update(dict.fromkeys(line.strip() for line in head[1].split("\n")))
         inside = [c.strip() for c in choices if len(c.strip()) > 1 and c.strip() in text]
         if choices and len(inside) == len(choices):
             found.update(dict.fromkeys(inside))
-    return tuple(found)
+    return tuple(text for text in found if text)

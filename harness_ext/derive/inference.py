@@ -124,7 +124,7 @@ class _Probe:
             item_id=self._item_id(),
             cluster=self._cluster(fields),
             language=language,
-            wrapped=self._can_be_wrapped(),
+            wrapped=language == "en" and self._can_be_wrapped(),
             reply=scoring.reply,
             metric=scoring.metric,
             filter=scoring.filter,
@@ -168,7 +168,7 @@ class _Probe:
         return [p for p, _ in leaves(self.docs[0]) if p in set.intersection(*found)]
 
     def _text_problem(self, path: str, *, long_enough: bool) -> tuple[str, bool]:
-        words = sorted(len(_WORD.findall(get(doc, path))) for doc in self.docs)
+        words = sorted(_words_in(get(doc, path)) for doc in self.docs)
         if not long_enough and words[len(words) // 2] < _FEWEST_WORDS:
             return _NOT_SHOWN, False
         partial = False
@@ -208,7 +208,13 @@ class _Probe:
         """Where a free answer is taken from the text, the text must not change."""
         if self.task.OUTPUT_TYPE == "multiple_choice":
             return ""
-        held = sum(_holds(get(doc, path), seen.target) for doc, seen in self.pairs)
+        # A target that several documents share is the name of a class, copied from nowhere.
+        targets = Counter(seen.target for seen in self.views)
+        held = sum(
+            _holds(get(doc, path), seen.target)
+            for doc, seen in self.pairs
+            if targets[seen.target] == 1
+        )
         return "it holds the answer's own words" if 5 * held >= len(self.docs) else ""
 
     def _segment_names(self, paths: list[str]) -> dict[str, str]:
@@ -284,7 +290,11 @@ class _Probe:
             places = [now.prompts[0].find(s) for s in stand_ins]
             if min(places) < 0 or places != sorted(places):
                 return False
-            if _filled(now.prompts[0], stand_ins, texts) != seen.prompts[0]:
+            if not _are_labelled(now, places, stand_ins):
+                return False
+            shown = seen.prompts[0]
+            stripped = [t.strip() for t in texts]  # as some tasks show them
+            if all(_filled(now.prompts[0], stand_ins, t) != shown for t in (texts, stripped)):
                 return False
         return True
 
@@ -426,12 +436,35 @@ def _siblings(paths: Sequence[str]) -> Iterator[tuple[str, ...]]:
     yield from (tuple(sorted(group)) for group in groups.values() if len(group) > 1)
 
 
+def _words_in(text: str) -> int:
+    """Number of words; of a script without blanks between them, four characters count as one."""
+    found = _WORD.findall(text)
+    return max(len(found), sum(len(w) for w in found if not w.isascii()) // 4)
+
+
 def _has(doc: Doc, path: str) -> bool:
     try:
         get(doc, path)
     except KeyError:
         return False
     return True
+
+
+def _are_labelled(shown: View, places: Sequence[int], stand_ins: Sequence[str]) -> bool:
+    """Whether these are options to choose from: each led by its label, or scored by its text."""
+    if shown.choices and len(shown.choices) != len(places):
+        return False
+    if shown.choices and all(s in c for s, c in zip(stand_ins, shown.choices, strict=True)):
+        return True
+    ends = [shown.prompts[0][:place].rstrip(" \t.):*-]\"'").casefold() for place in places]
+    names = [c.strip(" ().") for c in shown.choices]
+    for labels in [names] if names else ["ABCDEFGHIJKLMNOPQRST", "1234567890"]:
+        if len(labels) >= len(ends) and all(
+            re.search(rf"(?<!\w){re.escape(label.casefold())}$", end)
+            for label, end in zip(labels, ends, strict=False)
+        ):
+            return True
+    return False
 
 
 def _filled(prompt: str, stand_ins: Sequence[str], texts: Sequence[str]) -> str:
@@ -452,7 +485,7 @@ def _holds(text: str, targets: Sequence[str]) -> bool:
     words = set(_WORD.findall(free.casefold()))
     for target in targets:
         wanted = _WORD.findall(target.casefold())
-        if len(target) > 1 and len(wanted) == 1 and wanted[0] in words:
+        if len(wanted) == 1 and len(wanted[0]) > 1 and wanted[0] in words:
             return True
         if len(wanted) > 1 and len(words.intersection(wanted)) >= 0.9 * len(set(wanted)):
             return True

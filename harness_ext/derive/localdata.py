@@ -25,6 +25,22 @@ _ENDINGS = (".jsonl", ".json", ".csv", ".parquet", ".jsonl.gz", ".json.gz")
 _SAVED = ("dataset_dict.json", "dataset_info.json", "state.json")
 
 
+class LocalSplits(dict[str, datasets.Dataset]):
+    """Splits by name; one that the copy lacks has no documents, unless it is evaluated."""
+
+    def __init__(self, splits: Mapping[str, datasets.Dataset], evaluated: str, path: Path) -> None:
+        super().__init__(splits)
+        if evaluated not in self:
+            raise DataError(
+                f"{path} lacks the split {evaluated!r}, which is evaluated; it has: "
+                f"{', '.join(self) or 'none'}"
+            )
+        self._evaluated = evaluated
+
+    def __missing__(self, split: str) -> datasets.Dataset:
+        return self[self._evaluated].select([])
+
+
 def name_data(pairs: Iterable[str]) -> None:
     """Make ``NAME=PATH`` pairs known to this process and to those that it starts.
 
@@ -59,21 +75,21 @@ def named_data() -> dict[str, str]:
     return found
 
 
-def local_splits(names: Sequence[str], evaluated: str) -> Mapping[str, datasets.Dataset] | None:
+def local_splits(names: Sequence[str], evaluated: str) -> LocalSplits | None:
     """The splits of the first of these names that a local copy was named for; None without one.
 
     Raises:
-        DataError: when the copy cannot be read.
+        DataError: when the copy cannot be read, or lacks the split that is evaluated.
     """
     known = named_data()
     path = next((Path(known[name]) for name in names if name in known), None)
     if path is None:
         return None
     if path.is_dir():
-        return _folder(path, evaluated)
+        return LocalSplits(_folder(path, evaluated), evaluated, path)
     if not path.exists():
         raise DataError(f"local data: nothing is at {path}")
-    return {evaluated: _file(path)}
+    return LocalSplits({evaluated: _file(path)}, evaluated, path)
 
 
 def _folder(path: Path, evaluated: str) -> Mapping[str, datasets.Dataset]:

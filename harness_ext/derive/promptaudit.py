@@ -144,25 +144,26 @@ def _difference(
     bare = before.altered(segments=texts, choices=options if movable else before.choices)
     skeleton = spec.documents.view(spec.to_doc(clean, bare.altered(gold=after.gold)))
 
-    def filled(item: Item) -> tuple[Sequence[str], Sequence[str]]:
-        pairs = [(texts[name], item.segments[name]) for name in names]
-        pairs += list(zip(options, item.choices, strict=True)) if movable else []
-        return (
-            [_fill(prompt, pairs) for prompt in skeleton.prompts],
-            [_fill(choice, pairs) for choice in skeleton.choices],
-        )
-
     for item, view, what in ((before, old, "clean"), (after, new, "perturbed")):
-        prompts, choices = filled(item)
-        if tuple(prompts) != view.prompts:
+        pairs = [(texts[name], item.segments[name]) for name in names]
+        moved = list(zip(options, item.choices, strict=True)) if movable else []
+        # Some tasks strip the blanks around an option.
+        stripped = [(stand_in, text.strip()) for stand_in, text in moved]
+        if not any(_fits(skeleton, view, [*pairs, *told]) for told in (moved, stripped)):
             return f"the {what} prompt is not its declared texts in an unchanged frame"
-        if tuple(choices) != view.choices:
-            return f"the choices of the {what} prompt are not as declared"
     if new.around != old.around:
         return "what stands around the prompt has changed"
     if not movable and new.target != old.target:
         return "the target has changed"
     return ""
+
+
+def _fits(skeleton: View, view: View, pairs: Sequence[tuple[str, str]]) -> bool:
+    """Whether a skeleton with its stand-ins filled is what the task makes of a document."""
+    return all(
+        tuple(_fill(text, pairs) for text in empty) == shown
+        for empty, shown in ((skeleton.prompts, view.prompts), (skeleton.choices, view.choices))
+    )
 
 
 def _fill(text: str, pairs: Sequence[tuple[str, str]]) -> str:

@@ -14,7 +14,7 @@ from oodrop.harness_ext.derive.paths import Doc
 from oodrop.harness_ext.derive.views import View, scores
 
 # Metrics that are 1 for a right answer and less for a wrong one; the first that works is primary.
-_METRICS = ("acc", "exact_match", "em", "math_verify", "contains", "f1", "acc_norm", "score")
+METRICS = ("acc", "exact_match", "em", "math_verify", "contains", "f1", "acc_norm", "score")
 # How tasks expect an answer to be given.
 _FORMS = (
     "{}", "\\boxed{{}}", "The answer is {}.", "The answer is ({}).", "So the answer is {}.",
@@ -22,7 +22,7 @@ _FORMS = (
     "${}$", "#### {}", "<answer>{}</answer>", "Answer: {}", "ANSWER: {}", "({})", "**{}**",
 )  # fmt: skip
 # What the answer is: the right option's letter or text, or else what the task gives as target.
-_LETTER, _OPTION, _TARGET = "[letter]", "[option]", "[target]"
+_LETTER, _OPTION, _TARGET, RAW_TARGET = "[letter]", "[option]", "[target]", "[raw target]"
 _WRONG = "qxzwvj"
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -38,7 +38,7 @@ class Scoring(NamedTuple):
 def right_reply(form: str, choices: Sequence[str], gold: int | str) -> str:
     """The reply that is right in a form that `find_scoring` found."""
     if isinstance(gold, str):
-        return form.replace(_TARGET, gold)
+        return form.replace(_TARGET, gold).replace(RAW_TARGET, gold)
     return form.replace(_LETTER, _LETTERS[gold % len(_LETTERS)]).replace(_OPTION, choices[gold])
 
 
@@ -60,7 +60,7 @@ def find_scoring(
         NotDerivableError: when there is none: nothing shows that a variant can be answered.
     """
     reasons: dict[str, None] = {}
-    kinds = (_LETTER, _OPTION) if options else (_TARGET,)
+    kinds = (_LETTER, _OPTION) if options else (_TARGET, RAW_TARGET)
     replies = [form.replace("{}", kind) for kind in kinds for form in _FORMS]
     for reply in [""] if task.OUTPUT_TYPE != "generate_until" else replies:
         answers = [
@@ -96,7 +96,7 @@ def _common(
         left = these if left is None else [pair for pair in left if pair in these]
         if not left:
             return None
-    order = {name: k for k, name in enumerate(_METRICS)}
+    order = {name: k for k, name in enumerate(METRICS)}
     return min(left or [], key=lambda pair: order[pair[0]], default=None)
 
 
@@ -107,7 +107,7 @@ def _answers(
     if reply and options:
         yield right_reply(reply, *options), _WRONG
     elif reply:
-        yield right_reply(reply, (), final_part(seen.target[0])), _WRONG
+        yield right_reply(reply, (), free_answer(seen, reply)), _WRONG
     elif seen.gold:
         count = len(seen.choices or seen.prompts)
         wrong = next((k for k in range(count) if k not in seen.gold), None)
@@ -115,6 +115,11 @@ def _answers(
             yield seen.gold[0], wrong
     elif not seen.choices and len(seen.prompts) == 1:
         yield 0, 1  # one continuation: it is the most likely one, or it is not
+
+
+def free_answer(seen: View, reply: str) -> str:
+    """The right answer to a question without options, as it stands in a reply of this form."""
+    return seen.target[0] if RAW_TARGET in reply else final_part(seen.target[0])
 
 
 def final_part(target: str) -> str:
@@ -142,13 +147,13 @@ def _working(
         return []
     found = []
     for name, metrics in good.items():
-        for metric in _METRICS:
+        for metric in METRICS:
             if metric in metrics and _is_one(metrics[metric]):
                 if _is_less(bad[name].get(metric)):
                     found.append((metric, name))
             elif metric in metrics and not isinstance(metrics[metric], numbers.Number):
                 reasons[f"{metric} is made of all documents together"] = None
-    if not found and not any(m in _METRICS for metrics in good.values() for m in metrics):
+    if not found and not any(m in METRICS for metrics in good.values() for m in metrics):
         known = sorted({m for metrics in good.values() for m in metrics})
         reasons[f"no metric of {', '.join(known)} is known to say right or wrong"] = None
     return found
