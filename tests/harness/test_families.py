@@ -32,7 +32,6 @@ CLASS_SPLITS = {
 }
 # Stock lm-eval cannot show these as examples.
 LIST_OF_INDICES = "the target is a list of indices"
-NUMBER = "the target is a number, and there are no choices"
 ONE_ARGUMENT = "the class's doc_to_text takes no template"
 NO_FEWSHOT = {
     "agieval_aqua_rat": LIST_OF_INDICES,
@@ -42,14 +41,14 @@ NO_FEWSHOT = {
     "agieval_sat_en": LIST_OF_INDICES,
     "agieval_sat_math": LIST_OF_INDICES,
     "fda": ONE_ARGUMENT,
-    "ifeval": NUMBER,
-    "leaderboard_ifeval": NUMBER,
     "squad_completion": ONE_ARGUMENT,
     "squadv2": ONE_ARGUMENT,
     "toxigen": "the target is a NumPy integer",
     "webqs": LIST_OF_INDICES,
 }
 NO_FEWSHOT_ERRORS = "Answer is not a string|takes 2 positional arguments"
+# The right choice always comes first, by the task's process_docs.
+ONE_GOLD = {"moral_stories"}
 # Their whole text stands in the choices or in the target.
 WITHOUT_PROMPT = ""
 
@@ -123,7 +122,8 @@ def check_doc(task: ConfigurableTask, doc: Mapping[str, Any]) -> None:
         assert len(requests) == len(choices)
     for request in requests if isinstance(requests, list) else [requests]:
         assert isinstance(request, Instance)
-        assert all(request.args)
+        # What the model continues may be empty; what it is to answer, or how, may not.
+        assert request.args[-1]
 
 
 def wanted_splits(name: str) -> set[str]:
@@ -150,11 +150,9 @@ def test_family(name: str) -> None:
     for doc in docs:
         check_doc(task, doc)
     if task.config.doc_to_choice is not None and not task.multiple_target:
-        golds = {
-            repr(task.doc_to_text(doc) if task.multiple_input else task.doc_to_target(doc))
-            for doc in docs
-        }
-        assert len(golds) > 1 or is_index(task.config.doc_to_target)
+        gold = task.doc_to_text if task.multiple_input else task.doc_to_target
+        constant = name in ONE_GOLD or is_index(task.config.doc_to_target)
+        assert (len({str(gold(doc)) for doc in docs}) == 1) == constant
     task.set_fewshot_seed(1234)
     if name in NO_FEWSHOT:
         with pytest.raises((AssertionError, TypeError), match=NO_FEWSHOT_ERRORS):
