@@ -29,6 +29,7 @@ CLASS_SPLITS = {
     "fda": {"validation"},
     "squad_completion": {"validation"},
     "squadv2": {"train", "validation"},
+    "swde": {"validation"},
 }
 # Stock lm-eval cannot show these as examples.
 LIST_OF_INDICES = "the target is a list of indices"
@@ -38,11 +39,13 @@ NO_FEWSHOT = {
     "agieval_gaokao_english": LIST_OF_INDICES,
     "agieval_logiqa_en": LIST_OF_INDICES,
     "agieval_lsat_ar": LIST_OF_INDICES,
+    "agieval_lsat_lr": LIST_OF_INDICES,
     "agieval_sat_en": LIST_OF_INDICES,
     "agieval_sat_math": LIST_OF_INDICES,
     "fda": ONE_ARGUMENT,
     "squad_completion": ONE_ARGUMENT,
     "squadv2": ONE_ARGUMENT,
+    "swde": ONE_ARGUMENT,
     "toxigen": "the target is a NumPy integer",
     "webqs": LIST_OF_INDICES,
 }
