@@ -17,6 +17,7 @@ os.environ.setdefault("HF_DATASETS_OFFLINE", "1")
 datasets = pytest.importorskip("datasets")
 pytest.importorskip("lm_eval")
 
+import lm_eval.tasks  # noqa: E402
 from lm_eval.api.instance import Instance  # noqa: E402
 from lm_eval.api.task import ConfigurableTask  # noqa: E402
 from lm_eval.tasks import TaskManager  # noqa: E402
@@ -54,11 +55,30 @@ NO_FEWSHOT_ERRORS = "Answer is not a string|takes 2 positional arguments"
 ONE_GOLD = {"moral_stories"}
 # Their whole text stands in the choices or in the target.
 WITHOUT_PROMPT = ""
+# Half of lm-eval's YAML files, and of the time to read them all: no stub is for a task of these.
+UNREAD = {
+    "afrimgsm",
+    "afrimmlu",
+    "afrixnli",
+    "afrobench",
+    "bigbench",
+    "global_piqa",
+    "include",
+    "kmmlu",
+    "mmlu_prox",
+    "mmlusr",
+    "model_written_evals",
+    "openai-mmmlu",
+}
 
 
 @cache
 def index() -> Mapping[str, Any]:
-    entries: Mapping[str, Any] = TaskManager().task_index
+    folders = sorted(
+        path for path in Path(lm_eval.tasks.__file__).parent.iterdir() if path.is_dir()
+    )
+    read = [path for path in folders if path.name not in UNREAD]
+    entries: Mapping[str, Any] = TaskManager(include_path=read, include_defaults=False).task_index
     return entries
 
 
@@ -72,12 +92,10 @@ def stub(name: str) -> Mapping[str, Any]:
     return content
 
 
-def build(name: str) -> ConfigurableTask:
-    splits = stub(name)["splits"]
+def build(name: str, config: Mapping[str, Any], splits: Mapping[str, Any]) -> ConfigurableTask:
     data = datasets.DatasetDict(
         {split: datasets.Dataset.from_list(docs) for split, docs in splits.items()}
     )
-    config = config_of(name)
     if "class" not in config:
         return ConfigurableTask(config={**config, "custom_dataset": lambda **_: data})
 
@@ -129,8 +147,7 @@ def check_doc(task: ConfigurableTask, doc: Mapping[str, Any]) -> None:
         assert request.args[-1]
 
 
-def wanted_splits(name: str) -> set[str]:
-    config = config_of(name)
+def wanted_splits(name: str, config: Mapping[str, Any]) -> set[str]:
     if "class" in config:
         return CLASS_SPLITS[name]
     keys = ("training_split", "validation_split", "test_split", "fewshot_split")
@@ -146,8 +163,9 @@ def test_size() -> None:
 def test_family(name: str) -> None:
     content = stub(name)
     assert set(content) == {"family", "splits"}
-    assert set(content["splits"]) == wanted_splits(name)
-    task = build(name)
+    config = config_of(name)
+    assert set(content["splits"]) == wanted_splits(name, config)
+    task = build(name, config, content["splits"])
     docs = list(task.eval_docs)
     assert len(docs) >= 6
     for doc in docs:
