@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import fnmatch
 import logging
+import random
+import sys
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
@@ -17,6 +19,7 @@ from typing import Any
 import datasets
 import jinja2
 import lm_eval.tasks
+import numpy as np
 import yaml
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks._index import Entry, Kind, TaskIndex
@@ -141,6 +144,7 @@ def read_config(name: str, source: str) -> dict[str, Any]:
         raise DataError(
             f"task {name}: its file {source} is not there in lm-eval {lm_eval.__version__}"
         )
+    _forget_modules(path.parent)
     try:
         config: dict[str, Any] = load_yaml(path, resolve_func=True)
     except (ImportError, AssertionError) as error:  # lm-eval asserts versions
@@ -152,6 +156,35 @@ def read_config(name: str, source: str) -> dict[str, Any]:
     if config.get("task") != name:
         raise DataError(f"{source} holds the task {config.get('task')!r}, not {name!r}")
     return config
+
+
+def _forget_modules(folder: Path) -> None:
+    """Load a task's module anew: some draw from a generator of theirs that goes on with each use.
+
+    lm-eval keeps one module for all tasks of a folder, so that what a task's documents are would
+    depend on which others were made before it.
+    """
+    home = _HOMES["lm_eval"].resolve()
+    if folder.resolve().is_relative_to(home):
+        inside = ".".join(folder.resolve().relative_to(home).parts)
+        for name in [n for n in sys.modules if n.startswith(f"lm_eval.tasks.{inside}.")]:
+            del sys.modules[name]
+
+
+@contextmanager
+def _own_generators() -> Iterator[None]:
+    """While it lasts the process-wide generators stand at a fixed place; then where they were.
+
+    Some tasks shuffle their options with them whenever their documents are asked for.
+    """
+    before = random.getstate(), np.random.get_state()  # noqa: NPY002  # the global one is meant
+    random.seed(0)
+    np.random.seed(0)  # noqa: NPY002
+    try:
+        yield
+    finally:
+        random.setstate(before[0])
+        np.random.set_state(before[1])  # noqa: NPY002
 
 
 @cache
@@ -237,7 +270,7 @@ def make_task(
         self.dataset = _FETCHED[name, source]
 
     made = type(kind.__name__, (kind,), {"download": download})
-    with told_plainly(name):
+    with told_plainly(name), _own_generators():
         task: ConfigurableTask = made(config=plain_config(config))
     return task
 

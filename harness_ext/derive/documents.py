@@ -62,19 +62,22 @@ class Documents:
         """The task of lm-eval, with its data."""
         return make_task(self.name, self.config, base_class(self.config), self.derivation.source)
 
-    def read(self) -> list[Doc]:
+    @cached_property
+    def evaluated(self) -> list[Doc]:
         """The documents that the task evaluates, each with its identity.
+
+        Made once: some tasks shuffle options anew whenever their documents are asked for.
 
         Raises:
             DataError: when they cannot be loaded.
         """
         seen: Counter[str] = Counter()
         result = []
-        for doc in plain_docs(self.base.eval_docs):
+        for doc in plain_docs(self.base.task_docs):
             name = self.identify(doc)
             seen[name] += 1
             own = name if seen[name] == 1 else f"{name}#{seen[name]}"
-            result.append({**doc, IDENTITY: [own, self._cluster(doc) or own]})
+            result.append({**doc, IDENTITY: [own, self._cluster(doc) or own, self.asks(doc)]})
         return result
 
     def identify(self, doc: Doc) -> str:
@@ -83,10 +86,15 @@ class Documents:
             return str(get(doc, self.derivation.item_id))
         return _digest(json.dumps(_own(doc), sort_keys=True, default=str))
 
-    def canonical_id(self, doc: Doc) -> str:
-        """As `identify`, of a document that the task evaluates, perturbed or not."""
-        name = str(doc[IDENTITY][0])
-        return name.partition("#")[0] if not self.derivation.item_id else name
+    def asks(self, doc: Doc) -> str:
+        """The same for documents that ask the same, however their options are shuffled."""
+        if IDENTITY in doc:  # of one that was perturbed, as it was before
+            return str(doc[IDENTITY][2])
+        try:
+            texts = [str(get(doc, path)) for path in self.derivation.fields.values()]
+        except KeyError:  # a few-shot example that is written out in the configuration
+            texts = [json.dumps(doc, sort_keys=True, default=str)]
+        return _digest("\n".join(texts))
 
     def _cluster(self, doc: Doc) -> str:
         path = self.derivation.cluster
@@ -104,7 +112,7 @@ class Documents:
     def item(self, doc: Doc) -> Item:
         """A document, canonical or logged, as an item, prompt aside."""
         seen = self.view(doc)
-        item_id, cluster_id = doc.get(IDENTITY) or [self.identify(doc)] * 2
+        item_id, cluster_id = (doc.get(IDENTITY) or [self.identify(doc)] * 2)[:2]
         texts = {
             name: text[slice(*where)]
             for name, text, where in self._shown(doc, seen)

@@ -392,7 +392,7 @@ class _Probe:
     def _item_id(self) -> str:
         for path, value in leaves(self.docs[0]):
             name = path.rpartition(".")[2].lower()
-            if not isinstance(value, (str, int)) or not re.fullmatch(r"(\w*_)?u?q?id", name):
+            if not isinstance(value, (str, int)) or not re.fullmatch(r"(.*[_ ])?u?q?id", name):
                 continue
             try:
                 values = [get(doc, path) for doc in self.all_docs]

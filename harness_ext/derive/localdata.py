@@ -11,6 +11,7 @@ import csv
 import io
 import os
 from collections.abc import Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -85,11 +86,16 @@ def local_splits(names: Sequence[str], evaluated: str) -> LocalSplits | None:
     path = next((Path(known[name]) for name in names if name in known), None)
     if path is None:
         return None
-    if path.is_dir():
-        return LocalSplits(_folder(path, evaluated), evaluated, path)
     if not path.exists():
         raise DataError(f"local data: nothing is at {path}")
-    return LocalSplits({evaluated: _file(path)}, evaluated, path)
+    return _read_once(path, evaluated, path.stat().st_mtime_ns)
+
+
+@lru_cache(maxsize=32)
+def _read_once(path: Path, evaluated: str, modified: int) -> LocalSplits:
+    """The tasks of a group share their data set, and with it what was read of it."""
+    found = _folder(path, evaluated) if path.is_dir() else {evaluated: _file(path)}
+    return LocalSplits(found, evaluated, path)
 
 
 def _folder(path: Path, evaluated: str) -> Mapping[str, datasets.Dataset]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from statistics import fmean
 
 from oodrop import DataError, OodropError
+from oodrop.harness_ext.derive.documents import IDENTITY
 from oodrop.harness_ext.derive.spec import DerivedSpec
 from oodrop.harness_ext.derive.task import DerivedTask
 from oodrop.harness_ext.derive.views import STAND_IN, View
@@ -183,11 +184,11 @@ def fewshot_problems(canonical: DerivedTask, variant: DerivedTask, shots: int) -
     pairs = zip(canonical.eval_docs, variant.eval_docs, strict=True)
     asked = [pair for pair in pairs if pair[1]["oodrop"] is not NOT_ASKED]
     for clean, doc in asked[:_LOOKED_AT] if shots else ():
-        item = documents.canonical_id(clean)
+        item, asked_for = clean[IDENTITY][0], documents.asks(clean)
         old, new = canonical.examples(clean, shots), variant.examples(doc, shots)
         is_about_them = any(e.get("setting") == FEWSHOT for e in doc["oodrop"]["edits"])
         if old != new and not is_about_them:
             problems.append(f"item {item}: its few-shot examples are not the canonical ones")
-        if any(documents.identify(example) == item for example in [*old, *new]):
+        if any(documents.asks(example) == asked_for for example in [*old, *new]):
             problems.append(f"item {item}: it stands among its own few-shot examples")
     return problems

@@ -50,7 +50,7 @@ def derive(name: str, overrides: Overrides = NO_OVERRIDES) -> Found:
     source = source_of(name)
     config = read_config(name, source)
     task = make_task(name, config, base_class(config), source)
-    return infer(task, source, plain_docs(task.eval_docs), overrides)
+    return infer(task, source, plain_docs(task.task_docs), overrides)
 
 
 def get_task(name: str) -> TaskSpec:

@@ -43,7 +43,7 @@ class DerivedSpec(TaskSpec):
         """
         if not self.has(split):
             raise DataError(f"task {self.name} evaluates {self.eval_split!r}, not {split!r}")
-        return self.documents.read()
+        return list(self.documents.evaluated)
 
     def has(self, split: str | None) -> bool:
         """Whether there are documents of this split; few-shot examples are lm-eval's own matter."""

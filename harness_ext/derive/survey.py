@@ -18,6 +18,14 @@ from oodrop.harness_ext.derive.bases import NotDerivableError, refused_by_name, 
 from oodrop.harness_ext.derive.scoring import METRICS
 from oodrop.harness_ext.derive.writing import Outcome
 
+_TRIED = (
+    "Of {} tasks in {} families, tried on documents of the right schema, {} are derived and {} "
+    "refused."
+)
+_WHOLE = (
+    "{:,} tasks in {} families. Nothing in the configuration speaks against {:,} of them; their "
+    "data decide the rest."
+)
 _OUTPUTS = ("multiple_choice", "generate_until", "loglikelihood")
 
 
@@ -99,8 +107,7 @@ def page(families: Iterable[Family], tried: Iterable[tuple[str, Outcome]], versi
         "",
         "## Tried on data",
         "",
-        f"{len(tried)} tasks of {len({f for f, _ in tried})} families, on documents of the right "
-        f"schema: {derived} derived, {len(tried) - derived} refused.",
+        _TRIED.format(len(tried), len({f for f, _ in tried}), derived, len(tried) - derived),
         "",
         "| family | task | text | options | gold | scored by |",
         "|---|---|---|---|---|---|",
@@ -108,8 +115,7 @@ def page(families: Iterable[Family], tried: Iterable[tuple[str, Outcome]], versi
         "",
         "## The whole index, without data",
         "",
-        f"{total:,} tasks of {len(families)} families; nothing in the configuration speaks against "
-        f"{open_:,} of them. What a family's data are like decides the rest.",
+        _WHOLE.format(total, len(families), open_),
         "",
         "| family | tasks | may be derived | refused |",
         "|---|---|---|---|",

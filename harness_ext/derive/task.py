@@ -86,7 +86,7 @@ class DerivedTask(ConfigurableTask):
         own = getattr(self.spec.documents.base, "sampler", None)
         return ItemSampler(
             lambda: plain_docs(own.df if own else []),
-            self.spec.documents.identify,
+            self.spec.documents.asks,
             in_order=isinstance(own, FirstNSampler),
         )
 
@@ -101,7 +101,7 @@ class DerivedTask(ConfigurableTask):
         return list(self.sampler.sample(count))
 
     def _turn_to(self, doc: Doc) -> None:
-        self.sampler.item_id = self.spec.documents.canonical_id(doc)
+        self.sampler.item_id = self.spec.documents.asks(doc)
         self.sampler.setting = doc["oodrop"]["settings"].get(FEWSHOT, CANONICAL_SETTING)
 
     def doc_to_text(self, doc: Doc, doc_to_text: Any = None) -> Any:
