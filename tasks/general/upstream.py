@@ -25,10 +25,10 @@ __all__ = ["rlpr_letter", "rlpr_math", "theoremqa_typed"]
 # RLPR: what may stand directly before the reference.
 _BEFORE_MATH = (
     r"ANSWER:\s*", r"he answer to the question is:?\s*", r"he correct option is:?\s*",
-    r"he correct answer is:?\s*\(?", r"\banswer is:?\s*\(?",
+    r"he correct answer is:?\s*\(?",
 )  # fmt: skip
 _BEFORE_LETTER = (
-    *_BEFORE_MATH[:-1], r"Answer:\s*", r"he correct answer would be option:?\s*",
+    *_BEFORE_MATH, r"Answer:\s*", r"he correct answer would be option:?\s*",
     r"Answer choice closest to our calculated value:?\s*",
 )  # fmt: skip
 _MARKERS = ("answer:", "answer is", "answers are", "is approximately")
