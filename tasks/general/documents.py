@@ -95,7 +95,7 @@ def _theoremqa(doc: Doc) -> dict[str, Any]:
 
 
 def _loaded(text: str) -> Any:
-    """The value of an answer in JSON (``true``) or as Python writes it (``True``), else its text."""
+    """An answer in JSON (``true``) or as Python writes it (``True``) as its value, else as text."""
     try:
         return json.loads(text.lower() if text in ("True", "False") else text)
     except ValueError:

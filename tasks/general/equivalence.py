@@ -8,12 +8,10 @@ hand. Two things are ours: plain-text forms that it misreads are rewritten first
 
 from __future__ import annotations
 
-import logging
 import math
 import re
-from functools import lru_cache
-from typing import Any
 
+from oodrop.tasks.general.algebra import differ, evaluated, verify
 from oodrop.tasks.general.tame import is_tame
 
 __all__ = [
@@ -68,7 +66,9 @@ _WITH_UNIT = re.compile(
     r"(?!(?:[a-cijknp-qx-z]|and|or|to|of|out|million|billion|trillion|thousand|hundred|dozen|percent)\b)"
     r"[A-Za-zµμΩ][A-Za-zµμΩ/.·\s-]*(?:\^\{?-?\d\}?[A-Za-z/.·\s-]*)*"
 )
-_POINTS = (0.731, 1.277, 0.419, 1.631, 0.877, 1.093, 0.563)
+_COMMANDS = re.compile(r"\\[A-Za-z]+")
+# A sum, difference, product or power with a letter in it.
+_UNSOLVED = re.compile(r"[A-Za-z)}]\s*[-+*/^]|[-+*/]\s*[A-Za-z]|\d[A-Za-z]")
 # A right answer that is this many times longer than the reference, and more, is not looked for.
 LONGER = 8
 # Below this, math_verify's rounding to six decimals is too coarse to tell numbers apart.
@@ -76,7 +76,7 @@ _SMALL = 1e-3
 
 
 def letter(text: str, labels: str = LABELS) -> str | None:
-    r"""The label that an answer names: ``B``, ``(b)``, ``B.``, ``\text{B}``, ``(B) 5 m``; else None.
+    r"""The label that an answer names, as ``B``, ``(b)``, ``\text{B}`` or ``(B) 5 m``; else None.
 
     An answer that names two labels names none, and the article of "A car" is no label.
     """
@@ -99,9 +99,9 @@ def same_letter(found: str, gold: str, labels: str = LABELS) -> bool:
 def same_math(found: str, gold: str) -> bool:
     """Whether two mathematical answers are equal: numbers, expressions, sets, intervals, matrices.
 
-    Units and degree signs are left out, a percentage equals its number (``50%`` is 50 and 0.5), and
-    ``x = 3`` equals 3. Words are compared as words. What is too large to be compared in bounded time
-    is equal only if it is written alike.
+    Units and degree signs are left out, a percentage equals its number (``50%`` is 50 and 0.5),
+    and ``x = 3`` equals 3. Words are compared as words. What is too large to be compared in bounded
+    time is equal only if it is written alike.
     """
     found, gold = _rewrite(found), _rewrite(gold)
     if not found or not gold:
@@ -114,9 +114,9 @@ def same_math(found: str, gold: str) -> bool:
     bases = [base[1] for side in (found, gold) if (base := _BASE.search(side))]
     if len(set(bases)) > 1 or not (is_tame(found) and is_tame(gold)):
         return False
-    if len(found) > LONGER * len(gold) + 80 or _differ(found, gold):
+    if _says_more(found, gold) or differ(found, gold):
         return False
-    return _verify(found, gold) and _near_if_small(found, gold)
+    return verify(found, gold) and _near_if_small(found, gold)
 
 
 def number(text: str) -> float | None:
@@ -127,7 +127,7 @@ def number(text: str) -> float | None:
     text = _without_unit(_rewrite(text))
     value = _float(text.replace(",", "")) if len(text) < 100 else None
     if value is None and is_tame(text):
-        value = _evaluated(_without_unit(_ASSIGNED.sub("", text)))
+        value = evaluated(_without_unit(_ASSIGNED.sub("", text)))
     return value if value is not None and math.isfinite(value) else None
 
 
@@ -206,82 +206,19 @@ def _float(text: str) -> float | None:
         return None
 
 
+def _says_more(found: str, gold: str) -> bool:
+    """Whether the answer is far longer than the reference, or an equation in place of a value.
+
+    ``x = 0`` and ``2 + 3 = 5`` give a value; ``x + 2 = 0`` does not say 0.
+    """
+    left, equals, _ = found.rpartition("=")
+    asks = bool(equals) and "=" not in gold and bool(_UNSOLVED.search(_COMMANDS.sub(" ", left)))
+    return asks or len(found) > LONGER * len(gold) + 80
+
+
 def _near_if_small(found: str, gold: str) -> bool:
     small = number(gold) if "%" not in found + gold else None
     if small is None or not 0 < abs(small) < _SMALL:
         return True
     other = number(found)
     return other is not None and math.isclose(other, small, rel_tol=1e-3)
-
-
-@lru_cache(maxsize=1)
-def _math_verify() -> Any:
-    """The library, loaded when first needed; its one warning says what ``tame`` is there for."""
-    import math_verify
-
-    for part in ("parser", "grader"):
-        logging.getLogger(f"math_verify.{part}").setLevel(logging.ERROR)
-    return math_verify
-
-
-@lru_cache(maxsize=4096)
-def _parsed(text: str) -> tuple[Any, ...]:
-    library = _math_verify()
-    config = [library.LatexExtractionConfig(boxed_match_priority=0)]
-    return tuple(library.parse(rf"\boxed{{{text}}}", config, parsing_timeout=None))
-
-
-def _verify(found: str, gold: str) -> bool:
-    parsed = [list(_parsed(side)) for side in (gold, found)]
-    return bool(_math_verify().verify(*parsed, timeout_seconds=None))
-
-
-def _differ(found: str, gold: str) -> bool:
-    """Whether two expressions or equations have other values at the same points.
-
-    This keeps most of what is not equal away from symbolic simplification, which has no bound in
-    time. False where it cannot be said.
-    """
-    import sympy
-
-    sides = [next(iter(_parsed(side)), None) for side in (found, gold)]
-    is_equation = all(isinstance(side, sympy.Eq) for side in sides)
-    ours, theirs = (
-        (side.lhs - side.rhs if is_equation else side.rhs) if isinstance(side, sympy.Eq) else side
-        for side in sides
-    )
-    if not all(isinstance(side, sympy.Expr) for side in (ours, theirs)) or "%" in found + gold:
-        return False
-    names = sorted({s.name for side in (ours, theirs) for s in side.free_symbols})
-    values = []
-    for k in range(3 if names else 1):
-        points = {
-            symbol: _POINTS[(names.index(symbol.name) + k) % len(_POINTS)]
-            for symbol in ours.free_symbols | theirs.free_symbols
-        }
-        pair = _value(ours, points), _value(theirs, points)
-        if None in pair:
-            return False
-        values.append(pair)
-    if is_equation:  # equal up to a factor
-        (a, b) = values[0]
-        return any(abs(a * y - b * x) > 1e-9 * abs(a * y) + 1e-30 for x, y in values[1:])
-    return any(abs(x - y) > 2e-6 * max(1.0, abs(y)) for x, y in values)
-
-
-def _value(expression: Any, points: dict[Any, float]) -> complex | None:
-    try:
-        value = complex(expression.doit().evalf(25, subs=points))
-    except (TypeError, ValueError, ArithmeticError, AttributeError, RecursionError):
-        return None
-    return value if math.isfinite(abs(value)) else None
-
-
-def _evaluated(text: str) -> float | None:
-    for value in _parsed(text):
-        if getattr(value, "is_number", False) or hasattr(value, "doit"):
-            try:
-                return float(value.doit())
-            except (TypeError, ValueError, OverflowError, ArithmeticError, AttributeError):
-                continue
-    return None

@@ -50,14 +50,14 @@ _LONGEST = 5_000  # characters of one answer; what is longer is none
 
 @dataclass(frozen=True)
 class Answer:
-    """The final answer of a reply.
+    r"""The final answer of a reply.
 
     Attributes:
         text: the answer without the marks around it; ``reply[start:end]``.
         start: where the text begins in the reply.
         end: where it ends.
         how: the form it was found in, ``tag``, ``box`` or ``phrase``.
-        opens: where that form begins (``<answer>``, ``\\boxed``, the word "answer"): what stands
+        opens: where that form begins (``<answer>``, ``\boxed``, the word "answer"): what stands
             before it is reasoning.
     """
 

@@ -57,5 +57,5 @@ def _protocol(path: Path, name: str, entry: Mapping[str, str | None]) -> Protoco
         )
     system, user = entry["system"], entry["user"]
     if not isinstance(user, str) or "{{prompt}}" not in user.replace(" ", ""):
-        raise DataError(f"the user message of protocol {name!r} in {path.name} lacks {{{{prompt}}}}")
+        raise DataError(f"protocol {name!r} in {path.name} puts no {{{{prompt}}}} to the user")
     return Protocol(name, system, user)

@@ -20,8 +20,8 @@ HIGHEST_OF_BRACKETS = 30  # a sum is multiplied out
 MOST_POWERS = 40
 
 _COMMAND = re.compile(r"\\([A-Za-z]+)")
-_CHEAP = frozenset(
-    """frac dfrac tfrac cfrac sqrt pi theta phi varphi alpha beta gamma delta epsilon lambda mu nu
+_CHEAP_COMMANDS = """
+    frac dfrac tfrac cfrac sqrt pi theta phi varphi alpha beta gamma delta epsilon lambda mu nu
     rho sigma tau omega psi eta kappa xi zeta chi Delta Omega Lambda Sigma Phi Psi Theta
     cdot times div pm mp circ degree infty cup cap in notin le leq ge geq ne neq lt gt leqslant
     geqslant left right big Big bigl bigr Bigl Bigr middle text textbf textit mathrm mathbf mathit
@@ -29,8 +29,9 @@ _CHEAP = frozenset(
     arctan sinh cosh tanh ln log lg exp begin end overline underline hat vec bar tilde ldots dots
     cdots setminus emptyset varnothing mid vert lvert rvert Vert quad qquad angle triangle parallel
     perp to rightarrow Rightarrow implies land lor wedge vee binom dbinom tbinom prime star bmod
-    pmod equiv approx forall exists subset subseteq cong sim hline colon""".split()
-)
+    pmod equiv approx forall exists subset subseteq cong sim hline colon
+"""
+_CHEAP = frozenset(_CHEAP_COMMANDS.split())
 _POWER = re.compile(r"\^|\*\*")
 _OPENING, _CLOSING = "([{", ")]}"
 _FACTORIAL = re.compile(r"\d{4,}\s*!|[^\d\s]\s*!|!\s*!")

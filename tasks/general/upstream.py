@@ -96,9 +96,7 @@ def theoremqa_typed(reply: str, gold: str, kind: str) -> bool:
         return (
             values is not None
             and len(values) == len(wanted)
-            and all(
-                _near(a, b, kind) for a, b in zip(sorted(values), sorted(wanted), strict=True)
-            )
+            and all(_near(a, b, kind) for a, b in zip(sorted(values), sorted(wanted), strict=True))
         )
     value, reference = number(said), number(gold)
     return value is not None and reference is not None and _near(value, reference, kind)
@@ -186,8 +184,7 @@ def _last_label(reply: str, labels: str) -> str | None:
         rf"boxed\{{[^a-zA-Z0-9]*{one}[^a-zA-Z0-9]",
         rf"<answer>\s*\(?{one}[\s.)<]",
         rf"(?i:answer)\s*:\s*\(?{one}",
-        rf"[Tt]he (?:correct |final )?answer(?: option)?(?: to the question)? is:?\s+"
-        rf"(?:option:?\s+)?\(?{one}\)?",
+        rf"[Tt]he (?:correct |final )?answer(?: to the question)? is:?\s+(?:option:?\s+)?\(?{one}",
     ):
         if found := re.findall(pattern, reply):
             return str(found[-1])
