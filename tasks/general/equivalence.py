@@ -54,6 +54,7 @@ _REWRITES = tuple(
         (r"∪", r"\\cup "),
     )
 )
+_PERCENT = re.compile(r"\s*(?:\\?%|\\text\{\s*percent\s*\}|\bpercent)\s*\Z", re.I)
 _WORDS = re.compile(r"[A-Za-z][a-z]{3,}(?:[\s-]+[A-Za-z]+)*")
 _BASE = re.compile(r"\d_\{?(\d+)\}?\s*\Z")
 _ENCLOSED = re.compile(r"(?:\\left\s*)?(\\\{|[\[({])(.*?)(?:\\right\s*)?(\\\}|[\])}])", re.S)
@@ -108,6 +109,10 @@ def same_math(found: str, gold: str) -> bool:
         return False
     if _folded(found) == _folded(gold):
         return True
+    if percent := _PERCENT.search(found):
+        return _same_percentage(found[: percent.start()], gold)
+    if percent := _PERCENT.search(gold):
+        return _same_percentage(gold[: percent.start()], found)
     if _WORDS.fullmatch(_plain(found)) or _WORDS.fullmatch(_plain(gold)):
         return False
     found, gold = _without_unit(found), _without_unit(gold)
@@ -125,6 +130,9 @@ def number(text: str) -> float | None:
     A percentage is a hundredth of its number, of ``x = 3`` it is the right side.
     """
     text = _without_unit(_rewrite(text))
+    if percent := _PERCENT.search(text):
+        value = number(text[: percent.start()])
+        return None if value is None else value / 100
     value = _float(text.replace(",", "")) if len(text) < 100 else None
     if value is None and is_tame(text):
         value = evaluated(_without_unit(_ASSIGNED.sub("", text)))
@@ -170,11 +178,18 @@ def same_theoremqa(found: str, gold: str, kind: str) -> bool:
         return same_letter(found, gold)
     if kind not in ("float", "integer", "list of float", "list of integer"):
         raise ValueError(f"TheoremQA has no answers of kind {kind!r}")
-    ours, theirs = (numbers(side) for side in (found, gold))
+    ours, theirs = (_values(side, kind) for side in (found, gold))
     if ours is None or theirs is None or len(ours) != len(theirs):
         return False
-    slack = TOLERANCE if kind.endswith("float") else 1e-9
+    slack = (TOLERANCE if kind.endswith("float") else 0) + 1e-9
     return all(abs(a - b) <= slack * abs(b) for a, b in zip(ours, theirs, strict=True))
+
+
+def _values(text: str, kind: str) -> list[float] | None:
+    if kind.startswith("list"):
+        return numbers(text)
+    value = number(text)
+    return None if value is None else [value]
 
 
 def _rewrite(text: str) -> str:
@@ -183,6 +198,18 @@ def _rewrite(text: str) -> str:
     for pattern, to in _REWRITES:
         text = pattern.sub(to, text)
     return text.strip().strip("$").strip().rstrip(".").strip()
+
+
+def _same_percentage(percentage: str, other: str) -> bool:
+    """Whether a percentage, given without its sign, is the other answer, or a hundredth of it is.
+
+    Decided here because math_verify's parser knows the sign with some versions of antlr4 alone.
+    """
+    if percent := _PERCENT.search(other):
+        return same_math(percentage, other[: percent.start()])
+    value = number(percentage)
+    hundredth = value is not None and same_math(f"{value / 100:.12g}", other)
+    return hundredth or same_math(percentage, other)
 
 
 def _without_unit(text: str) -> str:
@@ -217,7 +244,7 @@ def _says_more(found: str, gold: str) -> bool:
 
 
 def _near_if_small(found: str, gold: str) -> bool:
-    small = number(gold) if "%" not in found + gold else None
+    small = number(gold)
     if small is None or not 0 < abs(small) < _SMALL:
         return True
     other = number(found)

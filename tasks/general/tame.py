@@ -2,7 +2,7 @@ r"""Which answers may be handed to a computer algebra system without a time limi
 
 A reply is not ours: ``9**9**9**9`` or ``(10^{9999})^{9999}`` would keep sympy busy for ever, and a
 limit by ``signal.alarm`` fails in threads. So the size of what is handed over is bounded before:
-length, depth of brackets, numeric powers, factorials, and LaTeX commands that are not known to be
+length, depth of brackets, braces that match, numeric powers, factorials, and LaTeX commands that are not known to be
 cheap (sums, integrals and products are not).
 """
 
@@ -32,6 +32,7 @@ _CHEAP_COMMANDS = """
     pmod equiv approx forall exists subset subseteq cong sim hline colon
 """
 _CHEAP = frozenset(_CHEAP_COMMANDS.split())
+_BRACES = re.compile(r"\\.|[{}]", re.S)
 _POWER = re.compile(r"\^|\*\*")
 _OPENING, _CLOSING = "([{", ")]}"
 _FACTORIAL = re.compile(r"\d{4,}\s*!|[^\d\s]\s*!|!\s*!")
@@ -43,11 +44,22 @@ def is_tame(text: str) -> bool:
     return (
         len(text) <= LONGEST
         and _depth(text) <= DEEPEST
+        and _braces_match(text)
         and set(_COMMAND.findall(text)) <= _CHEAP
         and not _FACTORIAL.search(text.replace(r"\!", ""))
         and not _LARGE_BINOMIAL.search(text)
         and _powers_are_small(text)
     )
+
+
+def _braces_match(text: str) -> bool:
+    """Whether braces are closed: the parser would close them in its own way."""
+    depth = 0
+    for token in _BRACES.findall(text):
+        depth += {"{": 1, "}": -1}.get(token, 0)
+        if depth < 0:
+            return False
+    return depth == 0
 
 
 def _depth(text: str) -> int:
