@@ -2,8 +2,8 @@ r"""Which answers may be handed to a computer algebra system without a time limi
 
 A reply is not ours: ``9**9**9**9`` or ``(10^{9999})^{9999}`` would keep sympy busy for ever, and a
 limit by ``signal.alarm`` fails in threads. So the size of what is handed over is bounded before:
-length, depth of brackets, braces that match, numeric powers, factorials, and LaTeX commands that are not known to be
-cheap (sums, integrals and products are not).
+length, depth of brackets, braces that match, numeric powers, factorials, and LaTeX commands that
+are not known to be cheap (sums, integrals and products are not).
 """
 
 from __future__ import annotations
