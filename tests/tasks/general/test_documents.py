@@ -9,6 +9,8 @@ from typing import Any
 import datasets
 import pyarrow as pa
 import pytest
+from lm_eval.api.model import LM
+from lm_eval.evaluator import evaluate
 from lm_eval.tasks import TaskManager
 
 from oodrop.tasks import tasks_dir
@@ -26,12 +28,14 @@ GPQA = {
 }  # fmt: skip
 
 
-def load(folder: Path, name: str, rows: list[dict[str, Any]], split: str = "test") -> Any:
+def load(
+    folder: Path, name: str, rows: list[dict[str, Any]], split: str = "test", **keys: Any
+) -> Any:
     """The task as the stock harness loads it, with rows of a file in place of the hub's."""
     data = folder / "rows.jsonl"
     data.write_text("".join(json.dumps(row) + "\n" for row in rows))
     own = {"task": f"own_{name}", "dataset_path": "json", "dataset_name": None}
-    own |= {"dataset_kwargs": {"data_files": {split: str(data)}, "cache_dir": str(folder)}}
+    own |= {"dataset_kwargs": {"data_files": {split: str(data)}, "cache_dir": str(folder)}} | keys
     lines = [f"include: {FOLDER / name}.yaml", *(f"{k}: {json.dumps(v)}" for k, v in own.items())]
     (folder / f"own_{name}.yaml").write_text("\n".join(lines))
     manager = TaskManager(include_path=str(folder), include_defaults=False)
@@ -113,3 +117,25 @@ def test_items_with_a_picture_are_left_out_without_reading_it() -> None:
     kept = documents.theoremqa(hub)
     assert [(doc["question"], doc["gold"]) for doc in kept] == [("a", "1"), ("c", "True")]
     assert "Picture" not in kept.column_names
+
+
+class Sampler(LM):
+    """Replies in turn, as sampling would."""
+
+    def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
+        return [rf"\\boxed{{{5 + k % 2}}}" for k, _ in enumerate(requests)]
+
+    def loglikelihood(self, requests: list[Any]) -> Any:
+        raise NotImplementedError
+
+    loglikelihood_rolling = loglikelihood
+
+
+def test_repeats_give_the_mean_of_k(tmp_path: Path) -> None:
+    rows = [{"question": f"q{k}", "answer": "#### 5"} for k in range(3)]
+    keep = {"name": "k", "filter": [{"function": "take_first_k", "k": 4}]}
+    task = load(tmp_path, "gsm8k_free", rows, repeats=4, filter_list=[keep])
+    found = evaluate(Sampler(), {"own": task}, bootstrap_iters=0)
+    assert found is not None
+    assert found["results"]["own_gsm8k_free"]["acc,k"] == 0.5
+    assert found["results"]["own_gsm8k_free"]["parsed,k"] == 1

@@ -100,7 +100,8 @@ HANGING = [
     "x^{x^{x^x}}", "(a+b+c+d+e)^{99}", "(a+b+c+d)^{20}(e+f+g)^{20}", "+".join(
         rf"\sin({i}x)" for i in range(1, 40)
     ), r"x^7+3x^5-2x+\sin x=y^3+\cos(xy)", "x^{99}+y^{99}=z^{99}", "-" * 400, "|" * 300, "x" * 350,
-    r"\sin(\cos(\tan(x^2+y^2)))^{12}", "0^{-1}", r"\frac{0}{0}", r"\left(1+\frac{1}{9}\right)^{9999}",
+    r"\sin(\cos(\tan(x^2+y^2)))^{12}", "0^{-1}", r"\frac{0}{0}",
+    r"\left(1+\frac{1}{9}\right)^{9999}",
 ]  # fmt: skip
 
 
@@ -188,12 +189,16 @@ def test_truth(text: str, value: bool | None) -> None:
         ("25", "2", "integer", False), ("11,760", "11760", "integer", True),
         ("True", "True", "bool", True), ("no solution", "False", "bool", False),
         ("another one", "False", "bool", False), ("maybe", "False", "bool", False),
-        ("[0,5]", "[0, 5]", "list of integer", True), ("(0, 5)", "[0, 5]", "list of integer", True),
-        ("0, 5", "[0, 5]", "list of integer", True), ("[5, 0]", "[0, 5]", "list of integer", False),
-        ("[0, 5, 5]", "[0, 5]", "list of integer", False), ("[0", "[0, 5]", "list of integer", False),
-        ("3", "[3]", "list of integer", True), ("[0.34, 0.25]", "[0.333, 0.25]", "list of float", True),
+        ("[0,5]", "[0, 5]", "list of integer", True),
+        ("(0, 5)", "[0, 5]", "list of integer", True),
+        ("0, 5", "[0, 5]", "list of integer", True),
+        ("[5, 0]", "[0, 5]", "list of integer", False),
+        ("[0, 5, 5]", "[0, 5]", "list of integer", False),
+        ("[0", "[0, 5]", "list of integer", False), ("3", "[3]", "list of integer", True),
+        ("[0.34, 0.25]", "[0.333, 0.25]", "list of float", True),
         ("[0.4, 0.25]", "[0.333, 0.25]", "list of float", False),
-        ("C", "(c)", "option", True), ("(c)", "(c)", "option", True), ("(a)", "(c)", "option", False),
+        ("C", "(c)", "option", True), ("(c)", "(c)", "option", True),
+        ("(a)", "(c)", "option", False),
         ("five", "5", "integer", False),
     ],
 )  # fmt: skip
