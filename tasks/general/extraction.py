@@ -23,8 +23,9 @@ __all__ = ["Answer", "answer_span", "find_answer"]
 
 _TAGS = re.compile(r"<(/?)answer>", re.I)
 _THINK_END = re.compile(r"</think(?:ing)?>", re.I)
-# One pass over what matters for braces; ``\{`` and ``\\`` are no braces.
-_BRACES = re.compile(r"\\(?:boxed|fbox)\s*\{|\\.|[{}]", re.S)
+# One pass over what matters for braces; ``\{`` and ``\\`` are no braces. Some models write
+# ``\\boxed`` with two backslashes, as in JSON.
+_BRACES = re.compile(r"\\{1,2}(?:boxed|fbox)\s*\{|\\.|[{}]", re.S)
 _PHRASE = re.compile(
     r"(?:(?<![</])\banswers?\b(?![*_]{0,2}\s+(?:key|choices?|sheet))[^\n:=]{0,80}?"
     r"(?:\b(?:is|are|would\s+be|will\s+be|must\s+be)\b(?:[ \t]*[*_]{0,2}:)?|:|=)"

@@ -123,7 +123,7 @@ class Sampler(LM):
     """Replies in turn, as sampling would."""
 
     def generate_until(self, requests: list[Any], disable_tqdm: bool = False) -> list[str]:
-        return [rf"\\boxed{{{5 + k % 2}}}" for k, _ in enumerate(requests)]
+        return [rf"\boxed{{{5 + k % 2}}}" for k, _ in enumerate(requests)]
 
     def loglikelihood(self, requests: list[Any]) -> Any:
         raise NotImplementedError
