@@ -25,7 +25,7 @@ __all__ = ["rlpr_letter", "rlpr_math", "theoremqa_typed"]
 # RLPR: what may stand directly before the reference.
 _BEFORE_MATH = (
     r"ANSWER:\s*", r"he answer to the question is:?\s*", r"he correct option is:?\s*",
-    r"he correct answer is:?\s*\(?",
+    r"he correct answer is:?\s*",
 )  # fmt: skip
 _BEFORE_LETTER = (
     *_BEFORE_MATH, r"Answer:\s*", r"he correct answer would be option:?\s*",
@@ -47,7 +47,11 @@ def rlpr_math(reply: str, gold: str) -> bool:
     reply = reply[-_LONGEST:].split("user\n")[0]
     exact = re.escape(gold)
     direct = [before + exact for before in _BEFORE_MATH]
-    direct += [rf"boxed\{{\s*{exact}\s*\}}", rf"<answer>\s*{exact}\s*</answer>"]
+    direct += [
+        rf"he correct answer is:?\s*\({exact}\)",
+        rf"boxed\{{\s*{exact}\s*\}}",
+        rf"<answer>\s*{exact}\s*</answer>",
+    ]
     if any(re.search(pattern, reply) for pattern in direct):
         return True
     return any(_alike(said, gold) for said in dict.fromkeys(_said(reply)))
