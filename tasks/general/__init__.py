@@ -1,0 +1,1 @@
+"""The general reasoning set: free-form answers, scored strictly and as upstream does."""
