@@ -49,9 +49,9 @@ def changed_words(drop: Drop) -> str:
     return f"{drop.n} of {drop.n_all}"
 
 
-def count(number: int, noun: str) -> str:
+def count(number: int, noun: str, plural: str = "") -> str:
     """`1 cluster`, `24 clusters`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def floor_words(floor: NoiseFloor | None) -> str:

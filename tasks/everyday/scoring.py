@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from oodrop.tasks.engagement import engagement
+from oodrop.tasks.repeats import over_replies
 
 _LINE = re.compile(r"\banswer\s*[:\-]\s*(.*)", re.I)
 
@@ -23,9 +24,15 @@ def parse_option(reply: str, choices: Sequence[str]) -> int | None:
     return named[0] if len(named) == 1 else None
 
 
-def process_results(doc: dict[str, Any], results: Sequence[str]) -> dict[str, float]:
-    """Metrics of one document: accuracy (an unparsed reply is wrong), and how the reply came."""
-    reply = results[0]
+def process_results(doc: dict[str, Any], results: Sequence[Any]) -> dict[str, float]:
+    """Metrics of one document: accuracy (an unparsed reply is wrong), and how the reply came.
+
+    Over several replies to it their means.
+    """
+    return over_replies(results[0], lambda reply: _metrics(doc, reply))
+
+
+def _metrics(doc: dict[str, Any], reply: str) -> dict[str, float]:
     found = parse_option(reply, doc["choices"])
     line = _answer_line(reply) if found is not None else None
     return {"acc": float(found == doc["gold"]), **engagement(reply, line and line[0])}

@@ -10,6 +10,7 @@ from typing import Any
 from oodrop.tasks.engagement import engagement
 from oodrop.tasks.procedural.check import COMPLIANT, NON_COMPLIANT
 from oodrop.tasks.procedural.schema import COHORTS
+from oodrop.tasks.repeats import over_replies
 
 _LINE = re.compile(r"final\s+answer\s*[:\-]?\s*(.*)", re.I)
 # "compliant" is a substring of "non-compliant" and of "not fully compliant": the longer ones are
@@ -44,8 +45,8 @@ def parse_verdict(reply: str, labels: Sequence[str] = (COMPLIANT, NON_COMPLIANT)
     return said.pop() if len(said) == 1 else None
 
 
-def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
-    """Metrics of one document.
+def process_results(doc: Mapping[str, Any], results: Sequence[Any]) -> dict[str, Any]:
+    """Metrics of one document; over several replies to it their means.
 
     Returns:
         ``acc`` (an unparsed reply is wrong) and ``acc_<type>``; what `engagement` tells of the
@@ -53,7 +54,10 @@ def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str,
         what is aggregated over documents: ``balanced_acc`` and ``balanced_acc_<cohort>`` (label,
         score), ``flip_pair_acc`` and ``anchor_pair_acc`` (pair, score).
     """
-    reply = results[0]
+    return over_replies(results[0], lambda reply: _metrics(doc, reply))
+
+
+def _metrics(doc: Mapping[str, Any], reply: str) -> dict[str, Any]:
     found = parse_verdict(reply, doc["labels"])
     acc = float(found == doc["label"])
     line = _answer_line(reply) if found is not None else None
