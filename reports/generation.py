@@ -78,7 +78,7 @@ def replies_left_out(task: str, checkpoints: Mapping[str, Mapping[str, Samples]]
         canonical = variants[CANONICAL]
         kept = sorted({k for samples in variants.values() for k in samples.replies_per_item})
         if len(kept) > 1:
-            yield f"{name}, {task}: some items have {kept[0]} replies, others {kept[-1]}"
+            yield f"{name}, {task}: items have from {kept[0]} to {kept[-1]} replies"
         elif kept and 1 < _repeats(canonical) != kept[0] and generation_words(canonical):
             yield (
                 f"{name}, {task}: {_repeats(canonical)} replies to an item were generated, and the "

@@ -49,7 +49,7 @@ COLUMNS = (
     Column("right", "Right", percent),
     Column("wrong", "Wrong, parsed", percent),
     Column("unparsed", "Unparsed", percent),
-    Column("truncated", "Of all, broken off", percent),
+    Column("truncated", "Unparsed and broken off", percent),
     Column("at_once", "Answered at once", percent),
     Column("median_tokens", "Tokens before the answer, median", _tokens),
     Column("mean_tokens", "Mean", _tokens),
