@@ -52,7 +52,7 @@ COLUMNS = (
     Column("truncated", "Unparsed and broken off", percent),
     Column("at_once", "Answered at once", percent),
     Column("median_tokens", "Tokens before the answer, median", _tokens),
-    Column("mean_tokens", "Mean", _tokens),
+    Column("mean_tokens", "The same, mean", _tokens),
 )
 
 
