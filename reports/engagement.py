@@ -67,8 +67,11 @@ def _of_checkpoint(group: Group, c: int, variants: Mapping[str, Samples]) -> Ite
 
 def _measured(samples: Samples, items: list[str] | tuple[str, ...]) -> Floats:
     """float64[I, 4]: the measures of these items, NaN where there is none."""
-    found = [samples.rows[i].measures or _NOTHING for i in items]
-    return np.array(found, np.float64).reshape(len(items), len(_NOTHING))
+    kinds: dict[Measures, int] = {}  # few, however many rows there are
+    found = (samples.rows[i].measures or _NOTHING for i in items)
+    codes = np.fromiter((kinds.setdefault(m, len(kinds)) for m in found), np.int64, len(items))
+    table: Floats = np.array(list(kinds), np.float64).reshape(len(kinds), len(_NOTHING))
+    return table[codes]
 
 
 def _replies(scores: Floats, measured: Floats) -> Replies:

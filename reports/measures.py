@@ -9,6 +9,9 @@ from typing import Any, NamedTuple
 from oodrop import DataError
 from oodrop.reports.checks import finite, shown
 
+# One object for whatever was not logged: NaN equals itself by identity alone.
+_ABSENT = math.nan
+
 
 class Measures(NamedTuple):
     """One row's engagement, under the names of the metrics; NaN for what was not logged.
@@ -38,18 +41,19 @@ def measures(
     Raises:
         DataError: for a value that is no finite number, below 0, or a share above 1.
     """
-    if not any(name in sample for name in Measures._fields):
+    values = [sample.get(name, _ABSENT) for name in Measures._fields]
+    if all(value is _ABSENT for value in values):
         return None
-    found = Measures(*(_measure(sample, name, where) for name in Measures._fields))
+    checked = map(_checked, values, Measures._fields, [where] * len(values))
+    found = Measures(*checked)
     return seen.setdefault(found, found)
 
 
-def _measure(sample: Mapping[str, Any], name: str, where: str) -> float:
-    if name not in sample:
-        return math.nan  # always this one: NaN equals itself by identity alone
-    value = finite(sample[name], name, where)
-    most = math.inf if name == "reasoning_tokens" else 1.0
-    if not 0.0 <= value <= most:
-        allowed = "0 or more" if most > 1.0 else "from 0 to 1"
+def _checked(value: object, name: str, where: str) -> float:
+    if value is _ABSENT:
+        return _ABSENT
+    number = finite(value, name, where)
+    if not 0.0 <= number <= (math.inf if name == "reasoning_tokens" else 1.0):
+        allowed = "0 or more" if name == "reasoning_tokens" else "from 0 to 1"
         raise DataError(f"{where}: metric {name!r} must be {allowed}, got {shown(value)}")
-    return value
+    return number
