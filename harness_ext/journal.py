@@ -11,7 +11,7 @@ import hashlib
 import inspect
 import json
 import sqlite3
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import Any
@@ -148,7 +148,7 @@ class JournalledLM(LM):
     def _shared(self, kind: str, request: Instance) -> bool:
         if self._journal is None:
             return False
-        return not (kind == "generate_until" and request.args[1].get("do_sample", False))
+        return not (kind == "generate_until" and _sampled(request.args[1]))
 
     @contextmanager
     def _journalling(self, there: int, needed: int) -> Iterator[None]:
@@ -161,6 +161,11 @@ class JournalledLM(LM):
             self._lm.set_cache_hook(_Hook(None, lambda there, needed: None, 0, 0))
 
 
+def _sampled(settings: Mapping[str, Any]) -> bool:
+    """Whether two replies under these settings may differ; a server goes by the temperature."""
+    return bool(settings.get("do_sample") or settings.get("temperature"))
+
+
 class _Hook:
     """What lm-eval's models call with each answer, in the shape of its CacheHook."""
 
@@ -171,7 +176,7 @@ class _Hook:
         self.there, self.needed = there, needed
 
     def add_partial(self, kind: str, request: Sequence[Any], answer: Any) -> None:
-        sampled = kind == "generate_until" and request[1].get("do_sample", False)
+        sampled = kind == "generate_until" and _sampled(request[1])
         if self.journal is not None and not sampled:
             self.journal.put(request_key(kind, request), answer)
         self.there += 1

@@ -8,8 +8,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from oodrop import DataError, __version__
+from oodrop.reports.engagement import engagement
 from oodrop.reports.flips import find_flips
-from oodrop.reports.generation import all_generation_words, different_generation
+from oodrop.reports.generation import (
+    all_generation_words,
+    different_generation,
+    replies_left_out,
+    replies_per_item,
+)
 from oodrop.reports.model import Checkpoint, OutcomeCounts, Report, TaskReport
 from oodrop.reports.pairing import Group, name_checkpoints, pair
 from oodrop.reports.reader import read_runs
@@ -61,6 +67,8 @@ def build_report(
                 outcomes={slug: _counts(counts) for slug, counts in group.outcomes.items()},
                 flips=flips,
                 flips_total=totals,
+                replies_per_item=replies_per_item(group.samples),
+                engagement=engagement(group),
             )
         )
     splits, apart = split_drops(groups, [task.analysis.accuracies for task in tasks])
@@ -113,6 +121,7 @@ def _notes(runs: Sequence[RunFile], groups: Sequence[Group]) -> Iterator[str]:
     for group in groups:
         yield from _identical_replies(group)
         yield from different_generation(group.paired.task, group.samples)
+        yield from replies_left_out(group.paired.task, group.samples)
         yield from group.left_out
     for task in dict.fromkeys(g.paired.task for g in groups):
         yield from _apart(task, [g for g in groups if g.paired.task == task])

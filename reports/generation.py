@@ -9,7 +9,7 @@ from oodrop.reports.results import CANONICAL, Samples
 
 
 def generation_words(samples: Samples) -> str | None:
-    """``greedy, at most 256 new tokens``; None for a task that generates nothing.
+    """``greedy, at most 256 new tokens, 4 replies to an item``; None where nothing is generated.
 
     What is not understood is given as it was logged: the text may be hostile.
     """
@@ -29,6 +29,8 @@ def generation_words(samples: Samples) -> str | None:
     if (most := found.pop("max_gen_toks", None)) is not None:
         words.append(f"at most {most} new tokens")
     words += [f"{key} {value}" for key, value in sorted(found.items()) if value not in ([], None)]
+    if (repeats := _repeats(samples)) > 1:
+        words.append(f"{repeats} replies to an item")
     return f"{', '.join(words):.200}"
 
 
@@ -55,3 +57,36 @@ def different_generation(
             f"{task} was generated with different settings ({listed}); a reply that is cut off "
             "before its verdict counts as wrong"
         )
+
+
+def replies_per_item(checkpoints: Mapping[str, Mapping[str, Samples]]) -> dict[str, int]:
+    """Checkpoint name to the number of replies to an item on whose mean its scores rest."""
+    return {
+        name: max((max(s.replies_per_item, default=1) for s in variants.values()), default=1)
+        for name, variants in checkpoints.items()
+    }
+
+
+def replies_left_out(task: str, checkpoints: Mapping[str, Mapping[str, Samples]]) -> Iterator[str]:
+    """A sentence where replies were generated that enter no score, or not every item has as many.
+
+    Args:
+        task: name of the task.
+        checkpoints: checkpoint name -> variant slug -> samples.
+    """
+    for name, variants in checkpoints.items():
+        canonical = variants[CANONICAL]
+        kept = sorted({k for samples in variants.values() for k in samples.replies_per_item})
+        if len(kept) > 1:
+            yield f"{name}, {task}: items have from {kept[0]} to {kept[-1]} replies"
+        elif kept and 1 < _repeats(canonical) != kept[0] and generation_words(canonical):
+            yield (
+                f"{name}, {task}: {_repeats(canonical)} replies to an item were generated, and the "
+                f"filter {canonical.filter!r} keeps {kept[0]}"
+            )
+
+
+def _repeats(samples: Samples) -> int:
+    """``repeats`` of the task, 1 where it is no whole number above it."""
+    logged = samples.settings["repeats"]
+    return int(logged) if logged.isascii() and logged.isdigit() and len(logged) < 10 else 1

@@ -8,7 +8,7 @@ from typing import Literal
 
 from oodrop.reports.statistics import Analysis, SplitDrop, VariantInfo
 
-SCHEMA_VERSION = "0.2"
+SCHEMA_VERSION = "0.3"
 
 
 @dataclass(frozen=True)
@@ -53,6 +53,8 @@ class Flip:
 
     Attributes:
         direction: "lost" where the canonical score was higher, "gained" where the variant's was.
+        canonical_score: score of the item; of several replies to it, their mean.
+        variant_score: the same under the variant.
     """
 
     checkpoint: str
@@ -64,6 +66,55 @@ class Flip:
     variant_prompt: str
     canonical_reply: str
     variant_reply: str
+    canonical_score: float
+    variant_score: float
+
+
+@dataclass(frozen=True)
+class Replies:
+    """How a checkpoint replied on a set of items; shares of all of them, None where not logged.
+
+    `right`, `wrong` and `unparsed` add up to 1 where an unparsed reply is wrong.
+
+    Attributes:
+        right: mean score.
+        wrong: replies that were read and are wrong; None for scores outside [0, 1] too.
+        unparsed: parse failures: no answer could be read.
+        truncated: the part of `unparsed` that breaks off.
+        at_once: answered with next to nothing before the answer.
+        mean_tokens: words and marks before the answer.
+        median_tokens: the same.
+    """
+
+    right: float
+    wrong: float | None
+    unparsed: float | None
+    truncated: float | None
+    at_once: float | None
+    mean_tokens: float | None
+    median_tokens: float | None
+
+
+@dataclass(frozen=True)
+class Engagement:
+    """How a checkpoint replied under a variant, beside the canonical replies to the same items.
+
+    Attributes:
+        variant: slug, or ``canonical``: all items, and both sides the same.
+        n: scored items.
+        canonical: over these items, as published.
+        replies: over these items, under the variant.
+        lost: items that got worse; None for ``canonical`` and where the gold answer changes.
+        lost_unparsed: those of them of which fewer replies parsed than on the canonical prompt.
+    """
+
+    checkpoint: str
+    variant: str
+    n: int
+    canonical: Replies
+    replies: Replies
+    lost: int | None
+    lost_unparsed: int | None
 
 
 @dataclass(frozen=True)
@@ -78,6 +129,9 @@ class TaskReport:
         outcomes: applicability by variant slug.
         flips: a seeded sample of the flipped items, at most `MAX_FLIPS` in all.
         flips_total: how many there are, by checkpoint name.
+        replies_per_item: on the mean of how many replies an item's score rests, by checkpoint name.
+        engagement: by checkpoint, canonical first, then the variants; empty where the task logs no
+            such thing.
     """
 
     task: str
@@ -87,6 +141,8 @@ class TaskReport:
     outcomes: Mapping[str, OutcomeCounts]
     flips: tuple[Flip, ...]
     flips_total: Mapping[str, int]
+    replies_per_item: Mapping[str, int]
+    engagement: tuple[Engagement, ...]
 
 
 @dataclass(frozen=True)

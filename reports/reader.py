@@ -18,6 +18,9 @@ from typing import Any, NamedTuple
 import orjson
 
 from oodrop import DataError
+from oodrop.reports.checks import finite, shown
+from oodrop.reports.measures import Measures, measures
+from oodrop.reports.replies import replies_in
 from oodrop.reports.results import CONTROLS_SCORED, WEAKEST_FIRST, Row, RunFile, Samples
 
 CHECKPOINT_FILE = "oodrop_checkpoint.json"
@@ -87,11 +90,6 @@ def _integer(digits: str) -> int | float:
     return int(digits) if len(digits) < 4_300 else float(digits)  # Python refuses longer ones
 
 
-def _shown(value: object) -> str:
-    """A value for a message: short, and never a walk through what may be nested deeply."""
-    return type(value).__name__ if isinstance(value, (dict, list)) else repr(value)[:60]
-
-
 def _text(value: object, where: object) -> str:
     """A setting as text: it can be compared, hashed and shown, whatever it was."""
     try:
@@ -109,7 +107,7 @@ def _read_run(path: Path) -> RunFile:
     if not isinstance(config, dict) or not isinstance(tasks, dict):
         raise DataError(f"{path} is no results file of lm-eval: config or configs is missing")
     if not isinstance(date, (int, float)) or not 0 <= date < 253_402_300_800:
-        raise DataError(f"{path}: 'date' must be seconds since 1970, got {_shown(date)}")
+        raise DataError(f"{path}: 'date' must be seconds since 1970, got {shown(date)}")
     ours = [name for name in tasks if name.startswith(PREFIX)]
     model, args = _text(config.get("model"), path), _arguments(config.get("model_args"), path)
     marker = _marked(path) or _Marker(*_named(model, args), {})
@@ -199,20 +197,20 @@ def _declared(path: Path, data: Mapping[str, Any], task: str) -> _Declared:
     if not isinstance(metric, str) or not isinstance(name, str):
         raise DataError(f"{path}: metric and filter of {task} must be text")
     if type(chance) not in (int, float) or not 0 <= chance < 1:
-        raise DataError(f"{path}: chance of {task} must be in [0, 1), got {_shown(chance)}")
+        raise DataError(f"{path}: chance of {task} must be in [0, 1), got {shown(chance)}")
     heldout_of = found.get("heldout_of")
     if not isinstance(heldout_of, (str, type(None))):
-        raise DataError(f"{path}: heldout_of of {task} must be text, got {_shown(heldout_of)}")
+        raise DataError(f"{path}: heldout_of of {task} must be text, got {shown(heldout_of)}")
     return _Declared(metric, name, float(chance), heldout_of)
 
 
 def _of_task(path: Path, data: Mapping[str, Any], table: str, task: str) -> Any:
     found = data.get(table)
     if found is not None and not isinstance(found, dict):
-        raise DataError(f"{path}: {table!r} must be an object, got {_shown(found)}")
+        raise DataError(f"{path}: {table!r} must be an object, got {shown(found)}")
     value = found.get(task) if found else None
     if table == "n-shot" and type(value) not in (int, type(None)):
-        raise DataError(f"{path}: 'n-shot' of {task} must be a whole number, got {_shown(value)}")
+        raise DataError(f"{path}: 'n-shot' of {task} must be a whole number, got {shown(value)}")
     return value
 
 
@@ -243,14 +241,15 @@ def _settings(path: Path, data: Mapping[str, Any], task: str) -> dict[str, str]:
 
 def _read_samples(results: Path, data: Mapping[str, Any], task: str) -> Samples:
     if not _TASK_NAME.fullmatch(task):
-        raise DataError(f"{results}: {_shown(task)} is not the name of a task")
+        raise DataError(f"{results}: {shown(task)} is not the name of a task")
     path = results.with_name(f"samples_{task}_{results.stem.removeprefix('results_')}.jsonl")
     if not path.exists():
         raise DataError(f"{results} lists {task} but {path.name} is missing; use --log_samples")
     declared = _declared(results, data, task)
     rows: dict[str, Row] = {}
     first: dict[str, Any] = {}
-    replies = 0
+    seen: dict[Measures, Measures] = {}
+    replies, kept = 0, set()
     for number, sample in iterate_samples(path):
         where = f"{path}, line {number}"
         if sample.get("filter", declared.filter) != declared.filter:
@@ -262,14 +261,17 @@ def _read_samples(results: Path, data: Mapping[str, Any], task: str) -> Samples:
                 raise DataError(f"{where}: {field!r} is not that of the rows before")
         if record["item_id"] in rows:
             raise DataError(f"{where}: the item {record['item_id']!r} stands twice in this file")
-        rows[record["item_id"]] = _row(sample, record, declared.metric, where)
+        row = _row(sample, record, declared.metric, where, seen)
+        rows[record["item_id"]] = row
+        if row.counts:
+            kept.add(replies_in(sample))
         replies += _reply_code(record["item_id"], sample.get("resps"))
     if not first:
         raise DataError(f"{path} has no row with the filter {declared.filter!r}")
     shared: dict[str, Any] = {field: first.get(field) for field in _SAME_IN_ALL_ROWS}
     held = f"{PREFIX}{first['variant']}__{first['task']}"
     if held != task:
-        raise DataError(f"{path} holds answers to {_shown(held)}, not to {task}")
+        raise DataError(f"{path} holds answers to {shown(held)}, not to {task}")
     return Samples(
         path=path,
         **shared,
@@ -277,6 +279,7 @@ def _read_samples(results: Path, data: Mapping[str, Any], task: str) -> Samples:
         num_fewshot=_of_task(results, data, "n-shot", task) or 0,
         settings=_settings(results, data, task),
         rows=rows,
+        replies_per_item=tuple(sorted(kept)),
         replies_sha256=hashlib.sha256(str(replies).encode()).hexdigest(),
     )
 
@@ -303,11 +306,17 @@ def _record(sample: Mapping[str, Any], where: str) -> dict[str, Any]:
     wrong += ["outcome"] * (record["outcome"] not in outcomes)
     wrong += ["evidence"] * (record["evidence"] not in levels)
     for name in wrong:
-        raise DataError(f"{where}: {name!r} of the 'oodrop' record is {_shown(record[name])}")
+        raise DataError(f"{where}: {name!r} of the 'oodrop' record is {shown(record[name])}")
     return record
 
 
-def _row(sample: Mapping[str, Any], record: Mapping[str, Any], metric: str, where: str) -> Row:
+def _row(
+    sample: Mapping[str, Any],
+    record: Mapping[str, Any],
+    metric: str,
+    where: str,
+    seen: dict[Measures, Measures],
+) -> Row:
     scored = record.get("scored")
     if not isinstance(scored, bool):  # written by a version that left it to the reader
         counts = record["outcome"] in ("canonical", "changed")
@@ -315,18 +324,19 @@ def _row(sample: Mapping[str, Any], record: Mapping[str, Any], metric: str, wher
     gold = record.get("gold", sample.get("target"))
     for name in ("doc_hash", "prompt_hash"):
         if not isinstance(sample.get(name), str):
-            raise DataError(f"{where}: {name!r} must be text, got {_shown(sample.get(name))}")
+            raise DataError(f"{where}: {name!r} must be text, got {shown(sample.get(name))}")
     return Row(
         outcome=sys.intern(record["outcome"]),  # the same few words in every row
         evidence=record["evidence"] and sys.intern(record["evidence"]),
-        score=_score(sample.get(metric), metric, where) if scored else None,
+        score=finite(sample.get(metric), metric, where) if scored else None,
         cluster_id=sys.intern(record["cluster_id"]),
         canonical_sha256=record["canonical_sha256"],
         doc_hash=sample["doc_hash"],
         prompt_hash=sample["prompt_hash"],
-        gold=gold if isinstance(gold, str) else _shown(gold),
+        gold=gold if isinstance(gold, str) else shown(gold),
         parent=_parent(record, where),
         parent_evidence=record.get("parent_evidence", "proved"),
+        measures=measures(sample, where, seen) if scored else None,
     )
 
 
@@ -337,11 +347,4 @@ def _parent(record: Mapping[str, Any], where: str) -> tuple[str, str] | None:
         case [str(made), str(source)]:
             return sys.intern(made), source
         case other:
-            raise DataError(f"{where}: 'parent' of the 'oodrop' record is {_shown(other)}")
-
-
-def _score(value: object, metric: str, where: str) -> float:
-    # The comparison is false for NaN too, and safe for an integer of any length.
-    if not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
-        raise DataError(f"{where}: metric {metric!r} must be a finite number, got {_shown(value)}")
-    return float(value)
+            raise DataError(f"{where}: 'parent' of the 'oodrop' record is {shown(other)}")

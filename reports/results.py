@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from oodrop.reports.measures import Measures
+
 CANONICAL = "canonical"
 CONTROLS_SCORED = ("control.identity", "control.rerun")
 WEAKEST_FIRST = ("assumed", "reviewed", "checked", "proved")
@@ -28,6 +30,7 @@ class Row:
             is paired with its parent).
         parent: what was done to which item of the task to make this one, None where nothing was.
         parent_evidence: level of evidence that both have the same label.
+        measures: what the task logged of the way to the answer, None where it logs nothing.
     """
 
     outcome: str
@@ -41,6 +44,7 @@ class Row:
     parent: tuple[str, str] | None = None
     source: str | None = None
     parent_evidence: str = "proved"
+    measures: Measures | None = None
 
     @property
     def counts(self) -> bool:
@@ -56,6 +60,8 @@ class Samples:
         bank_sha256: hash of the bank of rewordings that was replayed; None without one.
         heldout_of: the task that stands for the training distribution, where this one holds other
             items; None elsewhere.
+        replies_per_item: on how many generated replies the scores rest, every number that occurs,
+            ascending: ``(4,)`` where a score is the mean over four replies to the item.
     """
 
     path: Path
@@ -72,6 +78,7 @@ class Samples:
     num_fewshot: int
     settings: Mapping[str, str]
     rows: Mapping[str, Row]
+    replies_per_item: tuple[int, ...]
     replies_sha256: str
 
 

@@ -1,12 +1,10 @@
-"""How much of a reply stands before its answer: did the model reason, or answer at once?"""
+"""How a reply came to its answer: whether it has one, after how much text, or how it ended."""
 
 from __future__ import annotations
 
 import re
 
-__all__ = ["AT_ONCE", "engagement"]
-
-# Fewer words and marks than this before the answer: no reasoning that could be read.
+# Fewer words and marks than this before an answer: it came at once.
 AT_ONCE = 10
 
 _TOKEN = re.compile(r"\w+|[^\w\s]")
@@ -15,22 +13,23 @@ _ENDED = re.compile(r"[.!?:)\]}*\"'\u201d\u2019`>|]\s*\Z")
 
 
 def engagement(reply: str, answer_start: int | None) -> dict[str, float]:
-    """What a reply shows of its reasoning, whatever the tokenizer.
+    """Metrics of one reply, the same for every task.
 
     Args:
-        reply: what the model wrote.
-        answer_start: where its answer begins, None where it gives none.
+        reply: all of the generated text.
+        answer_start: where in it the answer begins; None where no answer was found.
 
     Returns:
-        ``parsed`` (it gives an answer), ``reasoning_tokens`` (words and marks before the answer;
-        all of them where there is none), ``at_once`` (it answers after fewer than ``AT_ONCE`` of
-        them), ``truncated`` (it gives no answer and breaks off).
+        ``parsed``: 1 where there is an answer. ``reasoning_tokens``: words and marks before it,
+        whatever the tokenizer; all of them where there is none. ``at_once``: 1 where there is an
+        answer and fewer than `AT_ONCE` tokens stand before it. ``truncated``: 1 where there is
+        none and the text breaks off, a rule of thumb.
     """
-    tokens = len(_TOKEN.findall(reply[:answer_start]))
-    found = answer_start is not None
+    parsed = answer_start is not None
+    tokens = sum(1 for _ in _TOKEN.finditer(reply[:answer_start]))
     return {
-        "parsed": float(found),
+        "parsed": float(parsed),
         "reasoning_tokens": float(tokens),
-        "at_once": float(found and tokens < AT_ONCE),
-        "truncated": float(not found and not _ENDED.search(reply)),
+        "at_once": float(parsed and tokens < AT_ONCE),
+        "truncated": float(not parsed and not _ENDED.search(reply)),
     }

@@ -5,7 +5,8 @@
     print_report(report, Console())
     paths = write_report(report, Path("out"))
 
-Modules: `verdict`, `flags`, `points`, `labels`, `rows`, `text` (words that every output shares),
+Modules: `verdict`, `flags`, `points`, `labels`, `rows`, `splits`, `engagement`,
+`text` (words that every output shares),
 `terminal`, `html` (with `pages`, `flips` and `diff`), `markdown`, `jsonfile`, `csvfile` (one output
 each), `charts` (with `forest`, `heatmap`, `canvas`, `palette`), `files` (all of them, in a folder).
 All texts of a report come from models and files: every output escapes them.

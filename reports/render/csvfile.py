@@ -1,4 +1,4 @@
-"""The drops, and the split drops, as CSV: one row each, for a spreadsheet or a data frame."""
+"""Drops, split drops and engagement as CSV: one row each, for a spreadsheet or a data frame."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import io
 import re
 from collections.abc import Iterator
 
-from oodrop.reports.model import Report, TaskReport
+from oodrop.reports.model import Engagement, Replies, Report, TaskReport
 from oodrop.reports.render.labels import task_labels
 from oodrop.reports.render.rows import rows
 from oodrop.reports.render.text import one_line
@@ -62,6 +62,24 @@ SPLIT_COLUMNS = (
     "headline_reason",
     "flags",
 )
+_REPLIES = (
+    "right_percent",
+    "wrong_percent",
+    "unparsed_percent",
+    "truncated_percent",
+    "at_once_percent",
+    "mean_tokens",
+    "median_tokens",
+)
+ENGAGEMENT_COLUMNS = (
+    "task",
+    "checkpoint",
+    "variant",
+    "items",
+    *(f"{side}_{name}" for name in _REPLIES for side in ("canonical", "variant")),
+    "lost",
+    "lost_unparsed",
+)
 # A cell that begins so is a formula to a spreadsheet, also after spaces and in full width.
 _FORMULA = re.compile(r"\s*[=+\-@\uff1d\uff0b\uff0d\uff20|%]")
 
@@ -82,6 +100,16 @@ def split_drops_csv(report: Report) -> str:
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(SPLIT_COLUMNS)
     writer.writerows(list(_split_row(drop)) for drop in report.split_drops)
+    return text.getvalue()
+
+
+def engagement_csv(report: Report) -> str:
+    """Header and one row per checkpoint and variant that logs how its replies were."""
+    text = io.StringIO()
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(ENGAGEMENT_COLUMNS)
+    for task, label in zip(report.tasks, task_labels(report), strict=True):
+        writer.writerows(list(_engagement_row(found, label)) for found in task.engagement)
     return text.getvalue()
 
 
@@ -124,6 +152,22 @@ def _split_row(drop: SplitDrop) -> Iterator[str | int]:
     for interval in (drop.headline, drop.score, drop.welch):
         yield from _bounds(interval)
     yield from (guarded(drop.headline_reason), guarded(" ".join(drop.flags)))
+
+
+def _engagement_row(found: Engagement, label: str) -> Iterator[str | int]:
+    yield from map(guarded, (label, found.checkpoint, found.variant))
+    yield found.n
+    for pair in zip(_figures_of(found.canonical), _figures_of(found.replies), strict=True):
+        yield from pair
+    yield from ("" if n is None else n for n in (found.lost, found.lost_unparsed))
+
+
+def _figures_of(replies: Replies) -> Iterator[str]:
+    """In the order of `_REPLIES`."""
+    shares = (replies.right, replies.wrong, replies.unparsed, replies.truncated, replies.at_once)
+    yield from map(_hundredths, shares)
+    for tokens in (replies.mean_tokens, replies.median_tokens):
+        yield "" if tokens is None else f"{tokens:.2f}"
 
 
 def _bounds(interval: Interval | None) -> Iterator[str]:

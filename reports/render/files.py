@@ -8,7 +8,7 @@ from pathlib import Path
 
 from oodrop import DataError
 from oodrop.reports.model import Report
-from oodrop.reports.render.csvfile import drops_csv, split_drops_csv
+from oodrop.reports.render.csvfile import drops_csv, engagement_csv, split_drops_csv
 from oodrop.reports.render.html import report_html
 from oodrop.reports.render.jsonfile import report_json
 from oodrop.reports.render.labels import file_stems
@@ -19,7 +19,8 @@ from oodrop.reports.writing import write_whole
 def write_report(report: Report, folder: Path) -> list[Path]:
     """Write report.html, report.json, summary.md, drops.csv and two SVGs per task into `folder`.
 
-    Where a task has held-out items in another, split_drops.csv too.
+    Where a task has held-out items in another, split_drops.csv too; where one logs how the replies
+    were, engagement.csv.
 
     The folder is made where it does not exist. Every file appears in one step under its own name,
     after all of them have been rendered; the paths come back in that order.
@@ -60,6 +61,8 @@ def _contents(report: Report) -> Iterator[tuple[str, bytes]]:
     yield "drops.csv", drops_csv(report).encode()
     if report.split_drops:
         yield "split_drops.csv", split_drops_csv(report).encode()
+    if any(task.engagement for task in report.tasks):
+        yield "engagement.csv", engagement_csv(report).encode()
     for stem, drawn in zip(file_stems(report), charts, strict=True):
         if drawn.forest:
             yield f"forest_{stem}.svg", standalone(drawn.forest).encode()

@@ -27,6 +27,15 @@ class FlipView:
     variant_reply: tuple[str, str, str]
 
     @property
+    def words(self) -> str:
+        """What became of the item; with both scores where a score is a mean of several replies."""
+        flip = self.flip
+        better = "on the canonical prompt" if flip.direction == "lost" else "on the variant"
+        scores = (flip.canonical_score, flip.variant_score)
+        means = "" if {*scores} <= {0.0, 1.0} else f": {scores[0]:.3g} to {scores[1]:.3g}"
+        return f"{flip.direction} (better {better}{means})"
+
+    @property
     def identical(self) -> bool:
         """Whether both prompts are the same, as under a rerun."""
         return self.flip.canonical_prompt == self.flip.variant_prompt

@@ -73,7 +73,7 @@ def _layout(found: tuple[Row, ...]) -> tuple[list[_Place], list[Datum], float]:
 def _domain(task: TaskReport) -> tuple[float, float]:
     values = [0.0]
     for floor in task.analysis.noise_floor:
-        values += [floor.flip_rate, -floor.flip_rate] if floor else []
+        values += [floor.mean_change, -floor.mean_change] if floor else []
     for drop in task.analysis.drops:
         values += [drop.estimate] if drop.estimate is not None else []
         for interval in (drop.bootstrap, drop.score):
@@ -90,8 +90,8 @@ def _bands(task: TaskReport, places: list[_Place], x: alt.Scale, height: float) 
     """The noise floor in each checkpoint's lane: as far as a rerun alone could move accuracy."""
     data = [
         {
-            "x": -100.0 * floor.flip_rate,
-            "x2": 100.0 * floor.flip_rate,
+            "x": -100.0 * floor.mean_change,
+            "x2": 100.0 * floor.mean_change,
             "y": place.lane(k) - _LANE / 2.0,
             "y2": place.lane(k) + _LANE / 2.0,
         }
@@ -239,7 +239,7 @@ def _heading(task: TaskReport, label: str, height: float) -> list[alt.Chart]:
     keys, marks = [], []
     for k, name in enumerate(names):
         floor = floors[k] if k < len(floors) else None
-        words = f"noise floor {percent(floor.flip_rate)}" if floor else "noise floor not measured"
+        words = f"noise floor {percent(floor.mean_change)}" if floor else "noise floor not measured"
         y = top + 18.0 * (k + 0.5)
         keys.append({"text": f"{shorten(name, 60)}  ({words})", "y": y})
         marks.append({"y": y, "colour": colour(k), "fill": colour(k), "shape": shape(k)})

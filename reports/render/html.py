@@ -10,6 +10,15 @@ from jinja2 import Environment
 from markupsafe import Markup
 
 from oodrop.reports.model import Report, TaskReport
+from oodrop.reports.render.engagement import (
+    MEANING as REPLIES_MEANING,
+)
+from oodrop.reports.render.engagement import (
+    EngagementTable,
+    engagement_table,
+    remarks,
+    repeats_words,
+)
 from oodrop.reports.render.flags import FlagNote, flag_notes
 from oodrop.reports.render.flips import CheckpointFlips, grouped, room_per_flip
 from oodrop.reports.render.labels import task_labels
@@ -51,6 +60,9 @@ class TaskView:
     forest: Markup | None
     heatmap: Markup | None
     flips: tuple[CheckpointFlips, ...]
+    repeats: str
+    engagement: EngagementTable | None
+    remarks: tuple[tuple[str, str], ...]
 
 
 def report_html(report: Report, charts: Sequence[TaskCharts] | None = None) -> str:
@@ -75,6 +87,7 @@ def report_html(report: Report, charts: Sequence[TaskCharts] | None = None) -> s
         tasks=views,
         splits=split_pairs(report),
         split_meaning=MEANING,
+        replies_meaning=REPLIES_MEANING,
         policy=POLICY,
     )
 
@@ -91,6 +104,9 @@ def _view(task: TaskReport, label: str, anchor: str, charts: TaskCharts, room: i
         forest=_drawing(charts.forest),
         heatmap=_drawing(charts.heatmap),
         flips=grouped(task, room),
+        repeats=repeats_words(task),
+        engagement=engagement_table(task),
+        remarks=remarks(task),
     )
 
 

@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 
 from oodrop.reports.model import Report, TaskReport
+from oodrop.reports.render.engagement import remarks, repeats_words
 from oodrop.reports.render.flags import flag_notes
 from oodrop.reports.render.labels import task_labels
 from oodrop.reports.render.points import (
@@ -29,6 +30,8 @@ from oodrop.reports.statistics import Drop
 LIMIT = 60_000
 # Whatever Markdown, GitHub (mentions, issues, mathematics, links, emoji) or HTML gives a meaning.
 _SPECIAL = re.compile(r"[\\`*\[\]|~$<>&@#]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])|:(?=\S)|(?<=[wW])\.")
+# Sentences on replies per task: the others are in the other files.
+_REMARKS = 8
 _CUT = (
     "\nCut here to stay within {limit:,} characters; report.html and report.json hold the rest.\n"
 )
@@ -69,8 +72,11 @@ def _lines(report: Report) -> Iterator[str]:
         yield from ("", f"**Note:** {escaped(note)}")
     for task, label in zip(report.tasks, labels, strict=True):
         yield from ("", f"## {label}", "")
+        if words := repeats_words(task):
+            yield from (escaped(words), "")
         yield from _accuracies(task)
         yield from _drops(task)
+        yield from _replies(task)
         yield from _flags(task)
         yield from _outcomes(task)
     for pair in split_pairs(report):
@@ -166,6 +172,16 @@ def _splits(pair: SplitPair) -> Iterator[str]:
         ]
         figure = f"{points(drop.estimate)}{mark} {span(drop.headline)}"
         yield _row([escaped(drop.checkpoint), *accuracies, figure, span(drop.welch)])
+
+
+def _replies(task: TaskReport) -> Iterator[str]:
+    found = remarks(task)
+    if found:
+        yield ""
+    for name, text in found[:_REMARKS]:
+        yield f"- Replies of {escaped(name)}: {escaped(text)}."
+    if len(found) > _REMARKS:
+        yield f"- and {len(found) - _REMARKS} more on replies in report.html and engagement.csv."
 
 
 def _flags(task: TaskReport) -> Iterator[str]:

@@ -49,15 +49,23 @@ def changed_words(drop: Drop) -> str:
     return f"{drop.n} of {drop.n_all}"
 
 
-def count(number: int, noun: str) -> str:
+def count(number: int, noun: str, plural: str = "") -> str:
     """`1 cluster`, `24 clusters`."""
-    return f"{number} {noun}" if number == 1 else f"{number} {noun}s"
+    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def floor_words(floor: NoiseFloor | None) -> str:
-    """`2.1% of scores flip on a rerun (10 of 480)`, or that nobody measured it."""
+    """`2.1% of scores flip on a rerun (10 of 480)`, or that nobody measured it.
+
+    Scores that are not binary move by less than a flip: by how much on average is told too.
+    """
     if floor is None:
         return "not measured (no control.rerun)"
+    if floor.mean_change != floor.flip_rate:
+        return (
+            f"{percent(floor.flip_rate)} of scores move on a rerun ({floor.flips} of {floor.n}), "
+            f"by {100.0 * floor.mean_change:.1f} points on average over all"
+        )
     return f"{percent(floor.flip_rate)} of scores flip on a rerun ({floor.flips} of {floor.n})"
 
 

@@ -10,6 +10,7 @@ from rich.table import Table
 from rich.text import Text
 
 from oodrop.reports.model import Report, TaskReport
+from oodrop.reports.render.engagement import repeats_words, reply_lines
 from oodrop.reports.render.flags import flag_notes
 from oodrop.reports.render.labels import task_labels
 from oodrop.reports.render.points import (
@@ -51,6 +52,8 @@ def _print_splits(pair: SplitPair, console: Console) -> None:
 
 def _print_task(task: TaskReport, label: str, console: Console) -> None:
     _say(console, Text(f"\n{label}", style="bold"))
+    if words := repeats_words(task):
+        _say(console, Text(one_line(words)))
     for accuracy in task.analysis.accuracies:
         _say(console, _accuracy_line(accuracy, task.analysis.metric))
     for table in _tables(task, console.width):
@@ -62,6 +65,8 @@ def _print_task(task: TaskReport, label: str, console: Console) -> None:
         _say(console, Text("No variants were run.", "yellow"))
     for name, floor in zip(checkpoint_names(task), task.analysis.noise_floor, strict=True):
         _say(console, Text(f"Noise floor, {one_line(name)}: {floor_words(floor)}"))
+    for name, line in reply_lines(task):
+        _say(console, Text(one_line(f"Replies, {name}: {line}")))
     for note in flag_notes(task):
         _say(console, Text(one_line(f"{note.flag}: {note.meaning} ({note.where})"), "yellow"))
 

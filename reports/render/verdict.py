@@ -124,10 +124,15 @@ def _caveats(drop: Drop, floor: NoiseFloor | None) -> str:
     text = "; the two intervals disagree about 0" if "disagree" in drop.flags else ""
     if "low_information" in drop.flags:
         text += "; few clusters, read with care"
-    if excludes_zero(drop) and floor and abs(drop.estimate or 0.0) <= floor.flip_rate:
-        rate = percent(floor.flip_rate)
-        text += f"; no larger than the noise floor (a rerun flips {rate} of scores)"
+    if excludes_zero(drop) and floor and abs(drop.estimate or 0.0) <= floor.mean_change:
+        text += f"; no larger than the noise floor ({_rerun(floor)})"
     return text
+
+
+def _rerun(floor: NoiseFloor) -> str:
+    if floor.mean_change == floor.flip_rate:
+        return f"a rerun flips {percent(floor.flip_rate)} of scores"
+    return f"a rerun moves scores by {size(floor.mean_change)} points on average"
 
 
 def size(value: float) -> str:

@@ -75,7 +75,7 @@ def _accuracy(paired: PairedScores, sums: ClusterSums, column: int, level: float
 def _interval(
     paired: PairedScores, sums: ClusterSums, column: int, level: float
 ) -> Interval | None:
-    if paired.binary:
+    if paired.is_binary(column):
         return wilson_ess(sums, column, level=level)
     if not sums.cv3[column] > 0.0:
         # Wilson's variance is the largest that scores in [0, 1] of this mean can have.

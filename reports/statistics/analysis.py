@@ -12,7 +12,7 @@ from oodrop.reports.statistics.bootstrap import bootstrap_t
 from oodrop.reports.statistics.columns import columns
 from oodrop.reports.statistics.drop import Drop, make_drop
 from oodrop.reports.statistics.headline import Choice, check_choice
-from oodrop.reports.statistics.numeric import check_level
+from oodrop.reports.statistics.numeric import check_level, differences
 from oodrop.reports.statistics.paired import PairedScores
 from oodrop.reports.statistics.sums import cluster_sums
 from oodrop.reports.statistics.variant import RERUN
@@ -20,12 +20,17 @@ from oodrop.reports.statistics.variant import RERUN
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """How often a rerun of identical prompts changed a score: `flips` of `n` item reruns."""
+    """How often a rerun of identical prompts changed a score: `flips` of `n` item reruns.
+
+    `mean_change` is by how much, on average over all `n`, in the unit of the metric: the same as
+    `flip_rate` for binary scores, and what a drop is set against for others.
+    """
 
     checkpoint: str
     flip_rate: float
     flips: int
     n: int
+    mean_change: float
 
 
 @dataclass(frozen=True)
@@ -118,6 +123,7 @@ def noise_floors(paired: PairedScores) -> tuple[NoiseFloor | None, ...]:
 
 
 def _floor(paired: PairedScores, checkpoint: int, reruns: list[int]) -> NoiseFloor:
-    moved = paired.scores[checkpoint, reruns] != paired.canonical[checkpoint]
-    flips = int(np.count_nonzero(moved))
-    return NoiseFloor(paired.checkpoints[checkpoint], flips / moved.size, flips, int(moved.size))
+    moved = differences(paired.canonical[checkpoint], paired.scores[checkpoint, reruns])
+    flips, n = int(np.count_nonzero(moved)), int(moved.size)
+    change = float(np.abs(moved).sum()) / n
+    return NoiseFloor(paired.checkpoints[checkpoint], flips / n, flips, n, change)

@@ -8,7 +8,7 @@ from typing import Literal
 
 import numpy as np
 
-from oodrop.reports.statistics.numeric import Booleans, Floats
+from oodrop.reports.statistics.numeric import ROUNDING, Booleans, Floats, differences
 from oodrop.reports.statistics.paired import PairedScores
 from oodrop.reports.statistics.variant import HEADLINE_FAMILIES
 
@@ -68,20 +68,23 @@ def _column(
     """Each item's mean difference over those of `variants` that changed it."""
     applies = paired.changed[variants][:, paired.order]
     canonical = paired.canonical[c, paired.order]
-    each = np.where(applies, canonical - paired.scores[c, variants][:, paired.order], 0.0)
+    scores = paired.scores[c, variants][:, paired.order]
+    each = np.where(applies, differences(canonical, scores), 0.0)
     applicable = applies.sum(axis=0)
     mask = applicable > 0
     counts = np.maximum(applicable, 1)
-    differences = each.sum(axis=0) / counts
+    total = each.sum(axis=0)
+    total[np.abs(total) <= ROUNDING * np.abs(each).sum(axis=0)] = 0.0
+    mean = total / counts
     moved = np.count_nonzero(each, axis=0) / counts
     return Column(
         checkpoint=paired.checkpoints[c],
         name=name,
         kind=kind,
         family=family,
-        differences=differences,
+        differences=mean,
         mask=mask,
         canonical=float(canonical[mask].mean()) if mask.any() else None,
         flip_rate=float(moved[mask].mean()) if mask.any() else None,
-        binary=paired.binary and bool(np.isin(differences, (-1.0, 0.0, 1.0)).all()),
+        binary=paired.is_binary(c) and bool(np.isin(mean, (-1.0, 0.0, 1.0)).all()),
     )

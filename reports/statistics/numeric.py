@@ -16,12 +16,26 @@ Floats = NDArray[np.float64]
 Integers = NDArray[np.int64]
 Booleans = NDArray[np.bool_]
 
+# A difference this small beside what it is taken from is rounding.
+ROUNDING = 1e-12
+
 
 def check_level(level: float) -> float:
     """Return `level` if it is a two-sided confidence level inside (0, 1)."""
     if not 0.0 < level < 1.0:
         raise OodropError(f"the confidence level must lie between 0 and 1, exclusive; got {level}")
     return float(level)
+
+
+def differences(before: Floats, after: Floats) -> Floats:
+    """`before` - `after`, with exact zeros where only rounding sets them apart.
+
+    Means over replies need it: 1 - 2/3 and 2/3 - 1/3 are not the same number. NaN stays NaN.
+    """
+    found: Floats = before - after
+    scale = np.maximum(1.0, np.maximum(np.abs(before), np.abs(after)))
+    found[np.abs(found) <= ROUNDING * scale] = 0.0
+    return found
 
 
 def normal_quantile(level: float) -> float:

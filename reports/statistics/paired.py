@@ -21,6 +21,7 @@ class PairedScores:
     Shapes: `clusters` int64[I], any codes; `canonical` float64[C, I]; `scores` float64[C, V, I],
     NaN where a variant has no score for an item; `changed` bool[V, I], True where the variant
     changed the item (all True for `control.identity` and `control.rerun`, which score every item).
+    An item has one score: of several replies to it the mean, never an entry for each of them.
     `chance` is the score that guessing reaches, in the unit of the metric.
 
     Arrays are copied and made read-only. Two objects are never compared by value.
@@ -58,9 +59,17 @@ class PairedScores:
     @cached_property
     def binary(self) -> bool:
         """Whether every finite score is 0 or 1."""
+        return all(self.is_binary(c) for c in range(len(self.checkpoints)))
+
+    def is_binary(self, checkpoint: int) -> bool:
+        """Whether every finite score of the checkpoint of this index is 0 or 1.
+
+        How many replies are averaged is each checkpoint's own affair, so another one must not
+        change the kind of interval.
+        """
         return all(
             bool(np.all((a == 0.0) | (a == 1.0) | np.isnan(a)))
-            for a in (self.canonical, self.scores)
+            for a in (self.canonical[checkpoint], self.scores[checkpoint])
         )
 
     @cached_property

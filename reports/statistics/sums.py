@@ -8,10 +8,7 @@ from functools import cached_property
 import numpy as np
 
 from oodrop import DataError
-from oodrop.reports.statistics.numeric import Booleans, Floats, Integers
-
-# A residual this small beside its own terms is rounding, not spread.
-_ROUNDING = 1e-12
+from oodrop.reports.statistics.numeric import ROUNDING, Booleans, Floats, Integers
 
 
 @dataclass(frozen=True, eq=False)
@@ -72,7 +69,7 @@ class ClusterSums:
         expected = np.nan_to_num(self.theta)[:, None] * self.sizes
         residuals = self.sums - expected
         scale = np.abs(self.sums) + np.abs(expected)
-        return np.where(np.abs(residuals) <= _ROUNDING * scale, 0.0, residuals)
+        return np.where(np.abs(residuals) <= ROUNDING * scale, 0.0, residuals)
 
     @cached_property
     def cr1(self) -> Floats:
@@ -115,8 +112,10 @@ def cluster_sums(differences: Floats, mask: Booleans, clusters: Integers) -> Clu
         k, i = np.argwhere(~np.isfinite(values))[0]
         raise DataError(f"column {k}, item {i}: a difference under the mask must be finite")
     codes, inverse = np.unique(clusters, return_inverse=True)
+    sums = _by_cluster(values, inverse, len(codes))
+    sums[np.abs(sums) <= ROUNDING * _by_cluster(np.abs(values), inverse, len(codes))] = 0.0
     return ClusterSums(
-        sums=_by_cluster(values, inverse, len(codes)),
+        sums=sums,
         sizes=_by_cluster(mask.astype(np.float64), inverse, len(codes)),
         positive=np.maximum(values, 0.0).sum(axis=1),
         negative=np.maximum(-values, 0.0).sum(axis=1),

@@ -7,8 +7,10 @@ from collections.abc import Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
+from oodrop.tasks.engagement import engagement
 from oodrop.tasks.procedural.check import COMPLIANT, NON_COMPLIANT
 from oodrop.tasks.procedural.schema import COHORTS
+from oodrop.tasks.repeats import over_replies
 
 _LINE = re.compile(r"final\s+answer\s*[:\-]?\s*(.*)", re.I)
 # "compliant" is a substring of "non-compliant" and of "not fully compliant": the longer ones are
@@ -20,9 +22,6 @@ _VERDICT = re.compile(
     re.I,
 )
 _WORD = re.compile(r"\w+")
-_TOKEN = re.compile(r"\w+|[^\w\s]")
-# How a text ends that was not cut off by the limit: with a mark, a bracket or emphasis.
-_ENDED = re.compile(r"[.!?:)\]}*\"'\u201d\u2019`>|]\s*\Z")
 
 
 def parse_verdict(reply: str, labels: Sequence[str] = (COMPLIANT, NON_COMPLIANT)) -> str | None:
@@ -31,13 +30,13 @@ def parse_verdict(reply: str, labels: Sequence[str] = (COMPLIANT, NON_COMPLIANT)
     The last ``FINAL ANSWER:`` line counts, and exactly one verdict has to stand in it.
     ``labels`` are the words for compliant and non-compliant where the question asks in other ones.
     """
-    lines = [found[1] for line in reply.split("\n") if (found := _LINE.search(line))]
-    if not lines:
+    line = _answer_line(reply)
+    if line is None:
         return None
     if tuple(labels) == (COMPLIANT, NON_COMPLIANT):
-        said = {_canonical(v) for v in _VERDICT.findall(lines[-1])}
+        said = {_canonical(v) for v in _VERDICT.findall(line[1])}
     else:
-        words = {word.lower() for word in _WORD.findall(lines[-1])}
+        words = {word.lower() for word in _WORD.findall(line[1])}
         said = {
             v
             for v, word in zip((COMPLIANT, NON_COMPLIANT), labels, strict=True)
@@ -46,26 +45,27 @@ def parse_verdict(reply: str, labels: Sequence[str] = (COMPLIANT, NON_COMPLIANT)
     return said.pop() if len(said) == 1 else None
 
 
-def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
-    """Metrics of one document.
+def process_results(doc: Mapping[str, Any], results: Sequence[Any]) -> dict[str, Any]:
+    """Metrics of one document; over several replies to it their means.
 
     Returns:
-        ``acc`` (an unparsed reply is wrong) and ``acc_<type>``; ``parsed``, and of the others
-        ``truncated`` (the text breaks off) and ``unparsed`` (it ended without a verdict);
-        ``reasoning_tokens`` before the verdict, words and marks, whatever the tokenizer; and what
-        is aggregated over documents: ``balanced_acc`` and ``balanced_acc_<cohort>`` (label,
+        ``acc`` (an unparsed reply is wrong) and ``acc_<type>``; what `engagement` tells of the
+        reply, and ``unparsed`` where it ended without a verdict and was not ``truncated``; and
+        what is aggregated over documents: ``balanced_acc`` and ``balanced_acc_<cohort>`` (label,
         score), ``flip_pair_acc`` and ``anchor_pair_acc`` (pair, score).
     """
-    reply = results[0]
+    return over_replies(results[0], lambda reply: _metrics(doc, reply))
+
+
+def _metrics(doc: Mapping[str, Any], reply: str) -> dict[str, Any]:
     found = parse_verdict(reply, doc["labels"])
     acc = float(found == doc["label"])
-    broken_off = found is None and not _ENDED.search(reply)
+    line = _answer_line(reply) if found is not None else None
+    told = engagement(reply, line and line[0])
     metrics: dict[str, Any] = {
         "acc": acc,
-        "parsed": float(found is not None),
-        "truncated": float(broken_off),
-        "unparsed": float(found is None and not broken_off),
-        "reasoning_tokens": float(len(_TOKEN.findall(_reasoning(reply)))),
+        **told,
+        "unparsed": 1.0 - told["parsed"] - told["truncated"],
         "balanced_acc": (doc["label"], acc),
         "flip_pair_acc": (doc.get("partner_id") or doc["item_id"], acc),
         "anchor_pair_acc": (doc.get("parent_id") or doc["item_id"], acc),
@@ -97,12 +97,14 @@ def pair_accuracy(values: Sequence[tuple[str, float]]) -> float:
     return fmean(pairs) if pairs else float("nan")
 
 
-def _reasoning(reply: str) -> str:
-    """What stands before the last line with a final answer; all of it where there is none."""
-    lines = reply.split("\n")
-    last = max((k for k, line in enumerate(lines) if _LINE.search(line)), default=len(lines))
-    found = _LINE.search(lines[last]) if last < len(lines) else None
-    return "\n".join([*lines[:last], lines[last][: found.start()] if found else ""])
+def _answer_line(reply: str) -> tuple[int, str] | None:
+    """Where the last final answer stands, and what its line says after it."""
+    start, last = 0, None
+    for line in reply.split("\n"):
+        if found := _LINE.search(line):
+            last = (start + found.start(), found[1])
+        start += len(line) + 1
+    return last
 
 
 def _canonical(text: str) -> str:

@@ -71,11 +71,18 @@ def test_without_a_journal_nothing_is_shared() -> None:
     assert lm.asked == [("a", "x"), ("a", "x")]
 
 
-def test_sampled_generations_are_neither_stored_nor_shared(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    "settings",
+    [{"do_sample": True}, {"temperature": 0.7}, {"do_sample": False, "temperature": 0.7}],
+)
+def test_sampled_generations_are_neither_stored_nor_shared(
+    tmp_path: Path, settings: dict[str, Any]
+) -> None:
+    """A server takes the temperature at its word, and k replies to an item must be k draws."""
     lm = Counting()
     wrapped = JournalledLM(lm, Journal(tmp_path / "j.sqlite"), quiet)
-    sampled = ("p", {"do_sample": True, "until": []})
-    greedy = ("p", {"do_sample": False, "until": []})
+    sampled = ("p", {**settings, "until": []})
+    greedy = ("p", {"do_sample": False, "temperature": 0.0, "until": []})
     requests = ask(sampled, sampled, greedy, greedy, kind="generate_until")
     answers = wrapped.generate_until(requests)
     assert len(lm.asked) == 3

@@ -111,6 +111,8 @@ def _flip(scores, rng, c, v, i, words) -> Flip:
         variant_prompt=" ".join(tokens),
         canonical_reply=f"{sentence(rng, words // 2)}.\nAnswer: {'A' if lost else 'B'}",
         variant_reply=f"{sentence(rng, words // 2)}.\nAnswer: {'B' if lost else 'A'}",
+        canonical_score=float(lost),
+        variant_score=float(not lost),
     )
 
 
@@ -130,6 +132,8 @@ def task_report(scores: PairedScores, *, most: int = MAX_FLIPS, words: int = 40)
         outcomes=outcomes,
         flips=shown,
         flips_total=total,
+        replies_per_item=dict.fromkeys(scores.checkpoints, 1),
+        engagement=(),
     )
 
 

@@ -69,6 +69,8 @@ def test_keys_are_sorted(report):
         ("drop", statistics.Drop),
         ("interval", statistics.Interval),
         ("noise_floor", statistics.NoiseFloor),
+        ("engagement", model.Engagement),
+        ("replies", model.Replies),
         ("split_drop", statistics.SplitDrop),
     ],
 )

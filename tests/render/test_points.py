@@ -37,6 +37,6 @@ def test_words():
     assert level_words(0.999) == "99.9% interval"
     assert count(1, "cluster") == "1 cluster"
     assert count(24, "cluster") == "24 clusters"
-    floor = NoiseFloor("a", 10 / 480, 10, 480)
+    floor = NoiseFloor("a", 10 / 480, 10, 480, 10 / 480)
     assert floor_words(floor) == "2.1% of scores flip on a rerun (10 of 480)"
     assert floor_words(None) == "not measured (no control.rerun)"

@@ -10,10 +10,11 @@ from typing import Any
 import pytest
 
 from oodrop.reports import flips as flips_module
-from oodrop.reports.flips import find_flips, reply_of
+from oodrop.reports.flips import find_flips
 from oodrop.reports.model import MAX_FLIPS, Report
 from oodrop.reports.pairing import pair
 from oodrop.reports.reader import read_runs
+from oodrop.reports.replies import reply_of
 
 from .runs import (
     CANONICAL,

@@ -15,9 +15,9 @@ import pytest
 
 from oodrop import DataError, OodropError
 from oodrop.reports.build import redact
-from oodrop.reports.flips import prompt_of, reply_of
 from oodrop.reports.model import Report
 from oodrop.reports.reader import iterate_samples
+from oodrop.reports.replies import prompt_of, reply_of
 
 from .runs import (
     CANONICAL,

@@ -87,13 +87,13 @@ def test_noise_floor(make_paired, make_variant):
     canonical = np.array([[1, 1, 0, 0], [1, 1, 1, 1]])
     scores = np.stack([np.array([[1, 0, 1, 0], [1, 1, 1, 1]]), np.zeros((2, 4))], axis=1)
     floors = analyse(make_paired(canonical, scores, variants=variants), resamples=99).noise_floor
-    assert floors == (NoiseFloor("ckpt0", 0.5, 2, 4), NoiseFloor("ckpt1", 0.0, 0, 4))
+    assert floors == (NoiseFloor("ckpt0", 0.5, 2, 4, 0.5), NoiseFloor("ckpt1", 0.0, 0, 4, 0.0))
 
 
 def test_noise_floor_pools_reruns_and_is_none_without(make_paired, make_variant):
     variants = [make_variant(s, "control.rerun", "control") for s in ("r1", "r2")]
     paired = make_paired([1, 1], [[1, 0], [1, 1]], variants=variants)
-    assert analyse(paired, resamples=99).noise_floor == (NoiseFloor("ckpt0", 0.25, 1, 4),)
+    assert analyse(paired, resamples=99).noise_floor == (NoiseFloor("ckpt0", 0.25, 1, 4, 0.25),)
     assert analyse(make_paired([1, 1], [1, 0]), resamples=99).noise_floor == (None,)
 
 

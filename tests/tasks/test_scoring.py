@@ -115,7 +115,8 @@ def test_other_words_for_the_verdicts(said: str, verdict: str | None) -> None:
 
 
 def test_a_document_is_scored_by_its_own_words() -> None:
-    right = {"acc": 1.0, "parsed": 1.0, "truncated": 0.0, "unparsed": 0.0, "reasoning_tokens": 0.0}
+    told = {"parsed": 1.0, "truncated": 0.0, "unparsed": 0.0, "reasoning_tokens": 0.0}
+    right = {"acc": 1.0, "at_once": 1.0, **told}
     wrong = {**right, "acc": 0.0}
     for labels, reply in (((YES, NO), YES), (INVERTED, "no")):
         doc = {"item_id": "x", "label": YES, "labels": list(labels)}
@@ -145,9 +146,24 @@ def test_the_option_on_the_answer_line(reply: str, place: int | None) -> None:
 
 def test_an_option_is_scored() -> None:
     doc = {"choices": list(CHOICES), "gold": 2}
-    assert process_option(doc, ["ANSWER: water"]) == {"acc": 1.0, "parsed": 1.0}
-    assert process_option(doc, ["ANSWER: ice"]) == {"acc": 0.0, "parsed": 1.0}
-    assert process_option(doc, ["ice, I say"]) == {"acc": 0.0, "parsed": 0.0}
+    at_once = {"parsed": 1.0, "at_once": 1.0, "reasoning_tokens": 0.0, "truncated": 0.0}
+    assert process_option(doc, ["ANSWER: water"]) == {"acc": 1.0, **at_once}
+    assert process_option(doc, ["ANSWER: ice"]) == {"acc": 0.0, **at_once}
+    without = {"parsed": 0.0, "at_once": 0.0, "reasoning_tokens": 4.0, "truncated": 1.0}
+    assert process_option(doc, ["ice, I say"]) == {"acc": 0.0, **without}
+
+
+def test_what_stands_before_the_last_answer_is_counted() -> None:
+    """An earlier line with an answer is reasoning too; the head of the line counts as well."""
+    doc = {"choices": list(CHOICES), "gold": 2, "item_id": "x", "label": YES, "labels": [YES, NO]}
+    reply = "One, two.\nANSWER: ice\nSo my ANSWER: water\nBye."
+    assert process_option(doc, [reply])["reasoning_tokens"] == 9
+    reply = "One, two.\nFINAL ANSWER: compliant\nSo my FINAL ANSWER: compliant\nBye."
+    told = process_results(doc, [reply])
+    assert (told["reasoning_tokens"], told["at_once"]) == (10, 0)
+    unclear = process_results(doc, [f"{reply}\nFINAL ANSWER: unclear."])
+    assert (unclear["parsed"], unclear["unparsed"], unclear["truncated"]) == (0, 1, 0)
+    assert unclear["reasoning_tokens"] == 21  # the whole reply
 
 
 @given(st.text(max_size=200))

@@ -1,0 +1,98 @@
+"""What a logged sample shows of prompt and replies, as text: all of it may be hostile."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from typing import Any
+
+# Characters for all replies to an item but the first: sixteen long ones would fill a page.
+_ROOM = 20_000
+
+
+def prompt_of(sample: Mapping[str, Any]) -> str:
+    """The context of the first request; API chat models log it as a one-element list."""
+    context = _first_argument(sample, 0, "arg_0")
+    return _text(context[0] if isinstance(context, list) and context else context)
+
+
+def reply_of(sample: Mapping[str, Any]) -> str:
+    """What was generated, or the option with the highest log-likelihood and all of them.
+
+    Several replies to the item come one below the other, numbered; the first one is whole.
+    """
+    replies = sample.get("filtered_resps")
+    if not isinstance(replies, list) or not replies:
+        return _text(replies or "")
+    if _generated(sample) or not all(_is_choice(reply) for reply in replies):
+        return _numbered(_flat(replies))
+    values = [_number(reply[0]) for reply in replies]
+    best = max(range(len(values)), key=lambda k: values[k])
+    options = [_text(_first_argument(sample, k, "arg_1")).strip() for k in range(len(values))]
+    listed = ", ".join(f"{o} {v:.2f}" for o, v in zip(options, values, strict=True))
+    return f"{options[best]}\n(log-likelihoods: {listed})"
+
+
+def replies_in(sample: Mapping[str, Any]) -> int:
+    """How many generated replies the score of a sample rests on, 1 where nothing was generated.
+
+    The filter decides: with ``repeats: 4``, ``take_first_k`` may keep four of them, ``take_first``
+    keeps one. Both ``[[r1, r2]]`` (one request) and ``[r1, r2]`` (one each) are two.
+    """
+    replies = sample.get("filtered_resps")
+    if not _generated(sample) or not isinstance(replies, list):
+        return 1
+    return max(sum(len(r) if isinstance(r, list) else 1 for r in replies), 1)
+
+
+def _generated(sample: Mapping[str, Any]) -> bool:
+    """Whether the first request was to generate: lm-eval then logs settings, not an option."""
+    return isinstance(_first_argument(sample, 0, "arg_1"), dict)
+
+
+def _flat(replies: list[Any]) -> list[str]:
+    return [_text(r) for reply in replies for r in (reply if isinstance(reply, list) else [reply])]
+
+
+def _numbered(replies: list[str]) -> str:
+    if len(replies) < 2:
+        return replies[0] if replies else ""
+    room = _ROOM // (len(replies) - 1)
+    parts = [replies[0], *(_shortened(reply, room) for reply in replies[1:])]
+    count = len(parts)
+    return "\n\n".join(f"[reply {k} of {count}]\n{part}" for k, part in enumerate(parts, 1))
+
+
+def _shortened(text: str, room: int) -> str:
+    if len(text) <= room:
+        return text
+    half = room // 2
+    return f"{text[:half]}\n[{len(text) - 2 * half:,} characters left out]\n{text[-half:]}"
+
+
+def _is_choice(reply: object) -> bool:
+    """Whether it is a log-likelihood and whether greedy decoding gives it, as lm-eval logs them."""
+    return isinstance(reply, list) and len(reply) == 2 and _text(reply[1]) in ("True", "False")
+
+
+def _first_argument(sample: Mapping[str, Any], request: int, name: str) -> Any:
+    arguments = sample.get("arguments")
+    request_arguments = (
+        arguments.get(f"gen_args_{request}") if isinstance(arguments, dict) else None
+    )
+    return request_arguments.get(name, "") if isinstance(request_arguments, dict) else ""
+
+
+def _text(value: object) -> str:
+    try:
+        return str(value)
+    except RecursionError:
+        return f"(a {type(value).__name__}, nested too deeply to be shown)"
+
+
+def _number(text: object) -> float:
+    try:
+        number = float(_text(text))
+    except ValueError:
+        return float("-inf")
+    return float("-inf") if math.isnan(number) else number
