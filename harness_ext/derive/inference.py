@@ -33,6 +33,7 @@ from oodrop.harness_ext.variants import evenly_spaced
 from oodrop.perturbers.spans import protected_spans
 
 PROBED = 8
+_SCORED = 64
 _FEWEST_WORDS = 3
 _WORD = re.compile(r"[^\W\d_]+")
 _QUESTION = ("question", "query", "problem", "goal", "prompt", "instruction", "sentence")
@@ -108,8 +109,10 @@ class _Probe:
     def result(self, source: str) -> Found:
         options, movable, gold = self._options()
         fields, partial = self._fields(options)
-        right = [self._right(doc, options, gold) for doc in self.docs] if movable else []
-        scoring = find_scoring(self.task, self.docs, self.views, right)
+        docs = evenly_spaced(self.all_docs, _SCORED)
+        right = [self._right(doc, options, gold) for doc in docs] if movable else []
+        seen = [view(self.task, doc) for doc in docs]
+        scoring = find_scoring(self.task, docs, seen, right)
         texts = [str(get(doc, path)) for doc in self.docs for path in fields.values()]
         language = "en" if _is_english(texts) else "und"
         counts = [len(v.choices or v.prompts) for v in self.views if v.gold]

@@ -22,7 +22,8 @@ _FORMS = (
     "${}$", "#### {}", "<answer>{}</answer>", "Answer: {}", "ANSWER: {}", "({})", "**{}**",
 )  # fmt: skip
 # What the answer is: the right option's letter or text, or else what the task gives as target.
-_LETTER, _OPTION, _TARGET, RAW_TARGET = "[letter]", "[option]", "[target]", "[raw target]"
+_LETTER, _OPTION, _TARGET = "[letter]", "[option]", "[target]"
+_RAW_TARGET, _WHOLE_TARGET = "[raw target]", "[whole target]"
 _WRONG = "qxzwvj"
 _LETTERS = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
@@ -38,7 +39,9 @@ class Scoring(NamedTuple):
 def right_reply(form: str, choices: Sequence[str], gold: int | str) -> str:
     """The reply that is right in a form that `find_scoring` found."""
     if isinstance(gold, str):
-        return form.replace(_TARGET, gold).replace(RAW_TARGET, gold)
+        for kind in (_TARGET, _RAW_TARGET, _WHOLE_TARGET):
+            form = form.replace(kind, gold)
+        return form
     return form.replace(_LETTER, _LETTERS[gold % len(_LETTERS)]).replace(_OPTION, choices[gold])
 
 
@@ -60,7 +63,7 @@ def find_scoring(
         NotDerivableError: when there is none: nothing shows that a variant can be answered.
     """
     reasons: dict[str, None] = {}
-    kinds = (_LETTER, _OPTION) if options else (_TARGET, RAW_TARGET)
+    kinds = (_LETTER, _OPTION) if options else (_TARGET, _RAW_TARGET, _WHOLE_TARGET)
     replies = [form.replace("{}", kind) for kind in kinds for form in _FORMS]
     for reply in [""] if task.OUTPUT_TYPE != "generate_until" else replies:
         answers = [
@@ -119,7 +122,11 @@ def _answers(
 
 def free_answer(seen: View, reply: str) -> str:
     """The right answer to a question without options, as it stands in a reply of this form."""
-    return seen.target[0] if RAW_TARGET in reply else final_part(seen.target[0])
+    if _RAW_TARGET in reply:
+        return seen.target[0]
+    if _WHOLE_TARGET in reply and len(seen.target) > 1:  # a list is the answer
+        return f"[{', '.join(seen.target)}]"
+    return final_part(seen.target[0])  # or any of the list is
 
 
 def final_part(target: str) -> str:
