@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -31,19 +31,40 @@ def parse_verdict(reply: str, labels: Sequence[str] = (COMPLIANT, NON_COMPLIANT)
     The last ``FINAL ANSWER:`` line counts, and exactly one verdict has to stand in it.
     ``labels`` are the words for compliant and non-compliant where the question asks in other ones.
     """
-    lines = [found[1] for line in reply.split("\n") if (found := _LINE.search(line))]
-    if not lines:
-        return None
-    if tuple(labels) == (COMPLIANT, NON_COMPLIANT):
-        said = {_canonical(v) for v in _VERDICT.findall(lines[-1])}
-    else:
-        words = {word.lower() for word in _WORD.findall(lines[-1])}
-        said = {
-            v
-            for v, word in zip((COMPLIANT, NON_COMPLIANT), labels, strict=True)
-            if word.lower() in words
-        }
+    said = {verdict for verdict, _, _ in _said(reply, labels)}
     return said.pop() if len(said) == 1 else None
+
+
+def verdict_span(
+    reply: str, labels: Sequence[str] = (COMPLIANT, NON_COMPLIANT)
+) -> tuple[int, int] | None:
+    """Where the verdict that `parse_verdict` reads is first mentioned; None where it reads none."""
+    said = list(_said(reply, labels))
+    return said[0][1:] if len({verdict for verdict, _, _ in said}) == 1 else None
+
+
+def _said(reply: str, labels: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """Every verdict in the last line with a final answer, with its place in the reply."""
+    start, head = _last_line(reply)
+    if head is None:
+        return
+    verdicts = {word.lower(): v for v, word in zip((COMPLIANT, NON_COMPLIANT), labels, strict=True)}
+    own = tuple(labels) == (COMPLIANT, NON_COMPLIANT)
+    for found in (_VERDICT if own else _WORD).finditer(head[1]):
+        verdict = _canonical(found[0]) if own else verdicts.get(found[0].lower())
+        if verdict is not None:
+            yield verdict, *(start + head.start(1) + place for place in found.span())
+
+
+def _last_line(reply: str) -> tuple[int, re.Match[str] | None]:
+    """The last line with a final answer: where it begins, and what the pattern finds in it."""
+    end = len(reply)
+    while end >= 0:
+        start = reply.rfind("\n", 0, end) + 1
+        if found := _LINE.search(reply[start:end]):
+            return start, found
+        end = start - 1
+    return 0, None
 
 
 def process_results(doc: Mapping[str, Any], results: Sequence[str]) -> dict[str, Any]:
@@ -99,10 +120,8 @@ def pair_accuracy(values: Sequence[tuple[str, float]]) -> float:
 
 def _reasoning(reply: str) -> str:
     """What stands before the last line with a final answer; all of it where there is none."""
-    lines = reply.split("\n")
-    last = max((k for k, line in enumerate(lines) if _LINE.search(line)), default=len(lines))
-    found = _LINE.search(lines[last]) if last < len(lines) else None
-    return "\n".join([*lines[:last], lines[last][: found.start()] if found else ""])
+    start, found = _last_line(reply)
+    return reply if found is None else reply[: start + found.start()]
 
 
 def _canonical(text: str) -> str:
