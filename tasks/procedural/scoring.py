@@ -49,11 +49,11 @@ def _said(reply: str, labels: Sequence[str]) -> Iterator[tuple[str, int, int]]:
     if head is None:
         return
     verdicts = {word.lower(): v for v, word in zip((COMPLIANT, NON_COMPLIANT), labels, strict=True)}
-    own = tuple(labels) == (COMPLIANT, NON_COMPLIANT)
+    own, offset = tuple(labels) == (COMPLIANT, NON_COMPLIANT), start + head.start(1)
     for found in (_VERDICT if own else _WORD).finditer(head[1]):
         verdict = _canonical(found[0]) if own else verdicts.get(found[0].lower())
         if verdict is not None:
-            yield verdict, *(start + head.start(1) + place for place in found.span())
+            yield verdict, offset + found.start(), offset + found.end()
 
 
 def _last_line(reply: str) -> tuple[int, re.Match[str] | None]:
