@@ -73,9 +73,9 @@ def score_references(plan: ReferencePlan, reporter: Reporter) -> list[Path]:
         RunError: when the model cannot be loaded.
     """
     chosen = scorable(plan.folder, plan.checkpoint)
-    if len(chosen) > 1 and (plan.model is not None or plan.model_args is not None):
+    if len(chosen) > 1 and plan.model_args is not None:
         listed = ", ".join(one.name for one in chosen)
-        raise OodropError(f"--model and --model_args need --checkpoint, one of: {listed}")
+        raise OodropError(f"--model_args needs --checkpoint, one of: {listed}")
     done, reasons = [], []
     with quiet_harness():
         for one in chosen:
@@ -84,7 +84,8 @@ def score_references(plan: ReferencePlan, reporter: Reporter) -> list[Path]:
                 done.append(place)
                 continue
             reasons.append(f"checkpoint {one.name} cannot be scored: {reason}")
-            reporter.message(f"left out: {reasons[-1]}")
+            if len(chosen) > 1:
+                reporter.message(f"left out: {reasons[-1]}")
     if not done:
         raise OodropError(reasons[0])
     return done
@@ -92,10 +93,10 @@ def score_references(plan: ReferencePlan, reporter: Reporter) -> list[Path]:
 
 def _score(plan: ReferencePlan, one: Scorable, reporter: Reporter) -> tuple[Path | None, str]:
     """The finished folder, or why there can be none."""
+    if reason := one.why_not():
+        return None, reason
     spec = _checkpoint(plan, one)
     check_model(spec.model)
-    if reason := one.why_not(spec):
-        return None, reason
     fingerprint = spec.fingerprint({})
     place = one.folder / one.stage(plan.suffix)
     identity = {
@@ -126,7 +127,7 @@ def _score(plan: ReferencePlan, one: Scorable, reporter: Reporter) -> tuple[Path
 
 def _checkpoint(plan: ReferencePlan, one: Scorable) -> CheckpointSpec:
     recorded = one.recorded
-    if plan.model is None and plan.model_args is None:
+    if plan.model_args is None:
         one.check_unchanged(recorded)
     return replace(
         recorded,

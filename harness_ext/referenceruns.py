@@ -13,6 +13,7 @@ from lm_eval.utils import simple_parse_args_string
 
 from oodrop import DataError, NotComparableError, UnknownNameError
 from oodrop.harness_ext.checkpoints import CheckpointSpec
+from oodrop.harness_ext.models import REFERENCE_MODELS
 from oodrop.harness_ext.referencescore import METRIC, PLAIN
 from oodrop.harness_ext.run import MARKER
 from oodrop.reports.pairing import name_checkpoints
@@ -79,11 +80,11 @@ class Scorable:
                 "with all the same"
             )
 
-    def why_not(self, spec: CheckpointSpec) -> str:
+    def why_not(self) -> str:
         """Why replies that were logged cannot be scored; "" where they can."""
-        if spec.model_args.get("think_end_token") or self.recorded.model_args.get(
-            "think_end_token"
-        ):
+        if self.recorded.model in REFERENCE_MODELS:
+            return "a reference model gives no log-likelihoods of tokens"
+        if self.recorded.model_args.get("think_end_token"):
             return "think_end_token had the reasoning cut from the replies before they were logged"
         return ""
 

@@ -58,7 +58,16 @@ def floor_words(floor: NoiseFloor | None) -> str:
     """`2.1% of scores flip on a rerun (10 of 480)`, or that nobody measured it."""
     if floor is None:
         return "not measured (no control.rerun)"
-    return f"{percent(floor.flip_rate)} of scores flip on a rerun ({floor.flips} of {floor.n})"
+    if floor.flip_rate == floor.flips / floor.n:
+        return f"{percent(floor.flip_rate)} of scores flip on a rerun ({floor.flips} of {floor.n})"
+    return f"{rerun_words(floor)} on average ({floor.flips} of {floor.n} move)"
+
+
+def rerun_words(floor: NoiseFloor) -> str:
+    """`a rerun flips 2.1% of scores`, or how far it moves those that are no yes or no."""
+    if floor.flip_rate == floor.flips / floor.n:
+        return f"a rerun flips {percent(floor.flip_rate)} of scores"
+    return f"a rerun moves scores by {100.0 * floor.flip_rate:.1f} points"
 
 
 def excludes_zero(drop: Drop | SplitDrop | None) -> bool:

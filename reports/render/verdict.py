@@ -14,6 +14,7 @@ from oodrop.reports.render.points import (
     level_words,
     percent,
     points,
+    rerun_words,
 )
 from oodrop.reports.render.rows import Row, rows
 from oodrop.reports.statistics import Accuracy, Drop, Interval, NoiseFloor
@@ -125,8 +126,7 @@ def _caveats(drop: Drop, floor: NoiseFloor | None) -> str:
     if "low_information" in drop.flags:
         text += "; few clusters, read with care"
     if excludes_zero(drop) and floor and abs(drop.estimate or 0.0) <= floor.flip_rate:
-        rate = percent(floor.flip_rate)
-        text += f"; no larger than the noise floor (a rerun flips {rate} of scores)"
+        text += f"; no larger than the noise floor ({rerun_words(floor)})"
     return text
 
 

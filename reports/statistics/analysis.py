@@ -20,7 +20,11 @@ from oodrop.reports.statistics.variant import RERUN
 
 @dataclass(frozen=True)
 class NoiseFloor:
-    """How often a rerun of identical prompts changed a score: `flips` of `n` item reruns."""
+    """How far a rerun of identical prompts moved scores: `flips` of `n` item reruns did move.
+
+    `flip_rate` is the mean distance. Of scores that are right or wrong it is the share that flips;
+    of probabilities it is less than the share that moves, as a drop is.
+    """
 
     checkpoint: str
     flip_rate: float
@@ -118,6 +122,12 @@ def noise_floors(paired: PairedScores) -> tuple[NoiseFloor | None, ...]:
 
 
 def _floor(paired: PairedScores, checkpoint: int, reruns: list[int]) -> NoiseFloor:
-    moved = paired.scores[checkpoint, reruns] != paired.canonical[checkpoint]
-    flips = int(np.count_nonzero(moved))
-    return NoiseFloor(paired.checkpoints[checkpoint], flips / moved.size, flips, int(moved.size))
+    distances = np.abs(paired.scores[checkpoint, reruns] - paired.canonical[checkpoint])
+    if not paired.bounded:
+        distances = (distances != 0.0).astype(np.float64)
+    return NoiseFloor(
+        paired.checkpoints[checkpoint],
+        float(np.mean(distances)),
+        int(np.count_nonzero(distances)),
+        int(distances.size),
+    )
