@@ -25,6 +25,7 @@ from oodrop.harness_ext.referencescore import METRIC, PLAIN, question, scores
 from oodrop.harness_ext.referencetables import reference_results, reference_row
 from oodrop.harness_ext.run import MARKER, Reporter, is_finished, quiet_harness, write_json
 from oodrop.reports.reader import iterate_samples
+from oodrop.reports.render import check_writable
 from oodrop.reports.results import RunFile, Samples
 from oodrop.tasks import get_task
 
@@ -67,7 +68,7 @@ def score_references(plan: ReferencePlan, reporter: Reporter) -> list[Path]:
 
     Raises:
         UnknownNameError: for a checkpoint or model that does not exist.
-        DataError: when the folder holds no free replies, or damaged files.
+        DataError: when the folder holds no free replies or damaged files, or cannot be written.
         NotComparableError: when the recorded checkpoint is not what it was when it was evaluated.
         OodropError: when no checkpoint can be scored, with the reason.
         RunError: when the model cannot be loaded.
@@ -107,6 +108,7 @@ def _score(plan: ReferencePlan, one: Scorable, reporter: Reporter) -> tuple[Path
     if is_finished(place, identity):
         reporter.message(f"{one.name}: {place.name} is there already")
         return place, ""
+    check_writable(one.folder)
     reporter.message(f"{one.name}: loading {spec.model}")
     lm = spec.load()
     if reason := why_not(lm):
@@ -160,7 +162,7 @@ class _Pass:
             stamp = run.path.stem.removeprefix("results_")
             text = "".join(json.dumps(row, ensure_ascii=True) + "\n" for row in rows)
             (folder / f"samples_{name}_{stamp}.jsonl").write_text(text, encoding="utf-8")
-            tables[name] = (samples, rows)
+            tables[name] = (samples, [{m: row[m] for m in row["metrics"]} for row in rows])
         made_by = {
             "model": self._spec.model,
             "model_args": {k: str(v) for k, v in self._spec.resolved_args().items()},

@@ -63,7 +63,7 @@ def reference_row(
 
 def reference_results(
     source: RunFile,
-    tables: Mapping[str, tuple[Samples, Sequence[Row]]],
+    tables: Mapping[str, tuple[Samples, Sequence[Mapping[str, float]]]],
     metric: str,
     suffix: str,
     scored_with: Mapping[str, Any],
@@ -72,7 +72,7 @@ def reference_results(
 
     Args:
         source: where the replies were logged.
-        tables: name of the task -> the replies, and the rows of scores.
+        tables: name of the task -> the replies, and the metrics of each.
         metric: the primary metric.
         suffix: added to the name of the task.
         scored_with: the model that gave the probabilities.
@@ -110,7 +110,7 @@ def _config(name: str, config: Mapping[str, Any], metric: str, suffix: str) -> d
     }
 
 
-def _means(name: str, rows: Sequence[Row]) -> dict[str, Any]:
+def _means(name: str, rows: Sequence[Mapping[str, float]]) -> dict[str, Any]:
     found: dict[str, Any] = {"alias": name, "sample_len": len(rows)}
     for metric in (METRIC, PLAIN, UNREASONED):
         values = [row[metric] for row in rows if metric in row]
