@@ -419,7 +419,7 @@ def test_run_then_score_then_report(
     assert oodrop(["score-reference", out, "--device", "cpu"]) == 0
     assert oodrop(["report", out, "-o", to]) == 0
     assert oodrop(["verify", out]) == 0
-    said = capsys.readouterr().out
+    said = " ".join(capsys.readouterr().out.split())
     assert "procedural_reference" in said
     assert "(reference_probability; chance 0.0%; 6 items" in said
     report = json.loads((tmp_path / "report" / "report.json").read_text("utf-8"))
