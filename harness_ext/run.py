@@ -72,7 +72,7 @@ def run(plan: RunPlan, out: Path, reporter: Reporter) -> list[Path]:
     _audit(plan, reporter)
     for what, reason in plan.left_out.items():
         reporter.message(f"left out: {what}: {reason}")
-    with _quiet_harness():
+    with quiet_harness():
         return [_run_checkpoint(plan, c, out / c.name, reporter) for c in plan.checkpoints]
 
 
@@ -159,7 +159,7 @@ def _run_checkpoint(plan: RunPlan, spec: CheckpointSpec, folder: Path, reporter:
     for stage in todo:
         identity = _identity(plan, spec, stage, banks, fingerprint)
         place = folder / stage.name
-        if _finished(place, identity):
+        if is_finished(place, identity):
             reporter.message(f"{spec.name}: {stage.name} is there already")
             continue
         if lm is None:
@@ -170,7 +170,7 @@ def _run_checkpoint(plan: RunPlan, spec: CheckpointSpec, folder: Path, reporter:
         )
         _run_stage(plan, spec, stage, identity, lm, folder, reporter)
     record = {"name": spec.name, "fingerprint": fingerprint, "left_out": dict(plan.left_out)}
-    _write_json(folder / CHECKPOINT_FILE, record)
+    write_json(folder / CHECKPOINT_FILE, record)
     return folder
 
 
@@ -205,8 +205,8 @@ def _run_stage(
     finally:
         if journal is not None:
             journal.close()
-    _verify(partial, results)
-    _write_json(partial / MARKER, identity)
+    check_outputs(partial, results)
+    write_json(partial / MARKER, identity)
     place = folder / stage.name
     if place.exists():  # left by a stage that was never finished
         shutil.rmtree(place)
@@ -266,7 +266,7 @@ def _yaml_paths(stage: Stage, folder: Path) -> list[str]:
     return [str(folder / f"{name}.yaml") for name in stage.tasks]
 
 
-def _verify(folder: Path, counts: Mapping[str, int]) -> None:
+def check_outputs(folder: Path, counts: Mapping[str, int]) -> None:
     """lm-eval swallows errors when it saves: count every line before believing it.
 
     Raises:
@@ -308,7 +308,12 @@ def _identity(
     }
 
 
-def _finished(place: Path, identity: Mapping[str, Any]) -> bool:
+def is_finished(place: Path, identity: Mapping[str, Any]) -> bool:
+    """Whether a stage stands there whole, made from this very identity.
+
+    Raises:
+        DataError: when it was made from another, or its marker is damaged.
+    """
     try:
         there = json.loads((place / MARKER).read_text(encoding="utf-8"))
     except FileNotFoundError:
@@ -326,12 +331,13 @@ def _finished(place: Path, identity: Mapping[str, Any]) -> bool:
     return True
 
 
-def _write_json(path: Path, content: Mapping[str, Any]) -> None:
+def write_json(path: Path, content: Mapping[str, Any]) -> None:
+    """Write an object to a file, whole or not at all."""
     write_whole(path, (json.dumps(content, indent=1) + "\n").encode())
 
 
 @contextmanager
-def _quiet_harness() -> Iterator[None]:
+def quiet_harness() -> Iterator[None]:
     """lm-eval's bars and info lines off while ours are on."""
     import logging
 

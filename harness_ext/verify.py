@@ -43,7 +43,7 @@ def certificate_problem(doc: Doc) -> str:
     installation has its version, makes the same edits again.
     """
     record = doc["oodrop"]
-    spec = get_task(record["task"])
+    spec = get_task(record.get("of_task", record["task"]))  # a score names what it was made from
     edits = Edits(edits_from_dicts(record["edits"]))
     logged = shown_with(spec.item(doc), record["settings"])
     if record["gold"] != logged.gold_text:

@@ -55,6 +55,9 @@ class TaskSpec:
         to_item: how a document (canonical or logged) is an item, template and prompt aside.
         to_doc: the document with an item's content written back.
         reply: what a model replies that answers with the item's gold.
+        answer_span: where the answer stands in a reply to the item, from and to which character;
+            None for a reply that does not keep to the contract. No function where there are no
+            free replies. In `reply`, `Item.answer` stands there.
         bank: folder of the prompt templates.
         home: holds fragment, templates and rewordings where the folder has data alone.
         asked: the question that the rewordings are of; "" where every item asks the same.
@@ -82,6 +85,7 @@ class TaskSpec:
     read: Callable[[Path], list[Doc]] = read_documents
     heldout_of: str = ""
     edition: str = ""
+    answer_span: Callable[[Item, str], tuple[int, int] | None] | None = None
 
     def docs(self, split: str) -> list[Doc]:
         """Documents of a split, in file order, read anew.

@@ -12,6 +12,7 @@ from oodrop.harness_ext.cli import (  # noqa: F401  # they register their comman
     evaluate,
     look,
     perturb,
+    score,
     verify,
 )
 from oodrop.harness_ext.cli.app import main

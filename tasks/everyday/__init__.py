@@ -6,6 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from oodrop.perturbers.item import Item, Units
+from oodrop.tasks.everyday.scoring import option_span
 from oodrop.tasks.spec import Doc, TaskSpec, member_names, member_number, pick
 
 __all__ = ["EVERYDAY", "EVERYDAY_LETTERS", "EVERYDAY_OPEN"]
@@ -80,4 +81,5 @@ EVERYDAY_OPEN = replace(
     bank="templates_open",
     to_item=_to_listed_item,
     reply=lambda item: f"ANSWER: {item.gold_text}",
+    answer_span=lambda item, reply: option_span(reply, item.choices),
 )

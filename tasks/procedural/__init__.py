@@ -15,6 +15,7 @@ from oodrop.tasks.procedural.documents import parent_of
 from oodrop.tasks.procedural.loading import load_procedures
 from oodrop.tasks.procedural.render import stamp
 from oodrop.tasks.procedural.schema import Procedure
+from oodrop.tasks.procedural.scoring import verdict_span
 from oodrop.tasks.procedural.trace import Trace
 from oodrop.tasks.spec import Doc, TaskSpec, member_names, member_number, pick
 
@@ -123,6 +124,7 @@ PROCEDURAL = TaskSpec(
     to_item=_to_item,
     to_doc=_to_doc,
     reply=lambda item: f"FINAL ANSWER: {item.answer}",
+    answer_span=lambda item, reply: verdict_span(reply, item.labels),
 )
 PROCEDURAL_CHOICE = replace(
     PROCEDURAL,
@@ -130,6 +132,7 @@ PROCEDURAL_CHOICE = replace(
     summary="the same items by log-likelihood of the two verdicts: the cheap second view",
     fragment="_choice.yaml",
     reply=lambda item: item.answer,
+    answer_span=None,
 )
 PROCEDURAL_HELDOUT = replace(
     PROCEDURAL,

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from statistics import fmean
 from typing import Any
 
@@ -30,19 +30,40 @@ def parse_verdict(reply: str, labels: Sequence[str] = (COMPLIANT, NON_COMPLIANT)
     The last ``FINAL ANSWER:`` line counts, and exactly one verdict has to stand in it.
     ``labels`` are the words for compliant and non-compliant where the question asks in other ones.
     """
-    line = _answer_line(reply)
-    if line is None:
-        return None
-    if tuple(labels) == (COMPLIANT, NON_COMPLIANT):
-        said = {_canonical(v) for v in _VERDICT.findall(line[1])}
-    else:
-        words = {word.lower() for word in _WORD.findall(line[1])}
-        said = {
-            v
-            for v, word in zip((COMPLIANT, NON_COMPLIANT), labels, strict=True)
-            if word.lower() in words
-        }
+    said = {verdict for verdict, _, _ in _said(reply, labels)}
     return said.pop() if len(said) == 1 else None
+
+
+def verdict_span(
+    reply: str, labels: Sequence[str] = (COMPLIANT, NON_COMPLIANT)
+) -> tuple[int, int] | None:
+    """Where the verdict that `parse_verdict` reads is first mentioned; None where it reads none."""
+    said = list(_said(reply, labels))
+    return said[0][1:] if len({verdict for verdict, _, _ in said}) == 1 else None
+
+
+def _said(reply: str, labels: Sequence[str]) -> Iterator[tuple[str, int, int]]:
+    """Every verdict in the last line with a final answer, with its place in the reply."""
+    start, head = _last_line(reply)
+    if head is None:
+        return
+    verdicts = {word.lower(): v for v, word in zip((COMPLIANT, NON_COMPLIANT), labels, strict=True)}
+    own, offset = tuple(labels) == (COMPLIANT, NON_COMPLIANT), start + head.start(1)
+    for found in (_VERDICT if own else _WORD).finditer(head[1]):
+        verdict = _canonical(found[0]) if own else verdicts.get(found[0].lower())
+        if verdict is not None:
+            yield verdict, offset + found.start(), offset + found.end()
+
+
+def _last_line(reply: str) -> tuple[int, re.Match[str] | None]:
+    """The last line with a final answer: where it begins, and what the pattern finds in it."""
+    end = len(reply)
+    while end >= 0:
+        start = reply.rfind("\n", 0, end) + 1
+        if found := _LINE.search(reply[start:end]):
+            return start, found
+        end = start - 1
+    return 0, None
 
 
 def process_results(doc: Mapping[str, Any], results: Sequence[Any]) -> dict[str, Any]:
@@ -60,8 +81,8 @@ def process_results(doc: Mapping[str, Any], results: Sequence[Any]) -> dict[str,
 def _metrics(doc: Mapping[str, Any], reply: str) -> dict[str, Any]:
     found = parse_verdict(reply, doc["labels"])
     acc = float(found == doc["label"])
-    line = _answer_line(reply) if found is not None else None
-    told = engagement(reply, line and line[0])
+    start, head = _last_line(reply)
+    told = engagement(reply, start + head.start() if head and found is not None else None)
     metrics: dict[str, Any] = {
         "acc": acc,
         **told,
@@ -95,16 +116,6 @@ def pair_accuracy(values: Sequence[tuple[str, float]]) -> float:
         scores.setdefault(pair, []).append(acc)
     pairs = [min(found) for found in scores.values() if len(found) > 1]
     return fmean(pairs) if pairs else float("nan")
-
-
-def _answer_line(reply: str) -> tuple[int, str] | None:
-    """Where the last final answer stands, and what its line says after it."""
-    start, last = 0, None
-    for line in reply.split("\n"):
-        if found := _LINE.search(line):
-            last = (start + found.start(), found[1])
-        start += len(line) + 1
-    return last
 
 
 def _canonical(text: str) -> str:

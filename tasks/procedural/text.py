@@ -52,6 +52,7 @@ PROCEDURAL_TEXT_CHOICE = replace(
     summary="the same items by log-likelihood of the two verdicts: the cheap second view",
     fragment="_text_choice.yaml",
     reply=lambda item: item.answer,
+    answer_span=None,
 )
 PROCEDURAL_TEXT_HELDOUT = replace(
     PROCEDURAL_TEXT,

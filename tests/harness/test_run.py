@@ -12,7 +12,7 @@ from oodrop import DataError, OodropError, RunError, UnknownNameError
 from oodrop.harness_ext.checkpoints import CheckpointSpec, wheel_gguf
 from oodrop.harness_ext.perturbed import NOT_ASKED, perturbed_docs
 from oodrop.harness_ext.plan import RunPlan, read_config
-from oodrop.harness_ext.run import _verify, item_subset, run, stages
+from oodrop.harness_ext.run import check_outputs, item_subset, run, stages
 from oodrop.perturbers import Variant, get_suite
 from oodrop.tasks import get_task
 
@@ -130,15 +130,15 @@ def test_outputs_are_counted_after_writing(tmp_path: Path) -> None:
     folder = tmp_path / "model"
     folder.mkdir()
     with pytest.raises(RunError, match="no results file"):
-        _verify(tmp_path, {"t": 2})
+        check_outputs(tmp_path, {"t": 2})
     (folder / "results_1.json").write_text("{}")
     with pytest.raises(RunError, match="no samples file for t"):
-        _verify(tmp_path, {"t": 2})
+        check_outputs(tmp_path, {"t": 2})
     (folder / "samples_t_2026-11-22T01-02-03.000004.jsonl").write_text('{"a": 1}\n{"a"')
     with pytest.raises(RunError, match="holds 1 of 2 samples"):
-        _verify(tmp_path, {"t": 2})
+        check_outputs(tmp_path, {"t": 2})
     (folder / "samples_t_2026-11-22T01-02-03.000004.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
-    _verify(tmp_path, {"t": 2})
+    check_outputs(tmp_path, {"t": 2})
 
 
 def test_a_task_whose_name_begins_with_another_ones_is_told_apart(tmp_path: Path) -> None:
@@ -148,7 +148,7 @@ def test_a_task_whose_name_begins_with_another_ones_is_told_apart(tmp_path: Path
     stamp = "2026-11-22T01-02-03.000004"
     (folder / f"samples_everyday_{stamp}.jsonl").write_text('{"a": 1}\n')
     (folder / f"samples_everyday_letters_{stamp}.jsonl").write_text('{"a": 1}\n{"a": 2}\n')
-    _verify(tmp_path, {"everyday": 1, "everyday_letters": 2})
+    check_outputs(tmp_path, {"everyday": 1, "everyday_letters": 2})
 
 
 def test_the_fingerprint_changes_with_weights_settings_and_banks(tmp_path: Path) -> None:

@@ -97,6 +97,19 @@ def test_noise_floor_pools_reruns_and_is_none_without(make_paired, make_variant)
     assert analyse(make_paired([1, 1], [1, 0]), resamples=99).noise_floor == (None,)
 
 
+def test_noise_floor_of_probabilities_is_how_far_they_move(make_paired, make_variant):
+    variants = [make_variant("r1", "control.rerun", "control")]
+    paired = make_paired([0.5, 0.25, 1.0, 0.0], [0.5, 0.75, 0.75, 0.0], variants=variants)
+    (floor,) = analyse(paired, resamples=99).noise_floor
+    assert floor == NoiseFloor("ckpt0", (0.5 + 0.25) / 4, 2, 4)
+
+
+def test_noise_floor_of_scores_without_bounds_is_the_share_that_moves(make_paired, make_variant):
+    variants = [make_variant("r1", "control.rerun", "control")]
+    paired = make_paired([5.0, 250.0], [5.0, 251.0], variants=variants)
+    assert analyse(paired, resamples=99).noise_floor == (NoiseFloor("ckpt0", 0.5, 1, 2),)
+
+
 def test_no_variants(make_paired):
     analysis = analyse(make_paired([1, 0, 1], np.zeros((1, 0, 3))))
     assert analysis.drops == ()

@@ -6,9 +6,11 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from oodrop.tasks.everyday.scoring import parse_option
+from oodrop.tasks import TASKS, TaskSpec
+from oodrop.tasks.everyday.scoring import option_span, parse_option
 from oodrop.tasks.everyday.scoring import process_results as process_option
-from oodrop.tasks.procedural.scoring import parse_verdict, process_results
+from oodrop.tasks.procedural.scoring import parse_verdict, process_results, verdict_span
+from oodrop.tasks.procedural.text import PROCEDURAL_TEXT_CHOICE, PROCEDURAL_TEXT_HELDOUT
 
 YES, NO = "compliant", "non-compliant"
 
@@ -171,3 +173,81 @@ def test_what_stands_before_the_last_answer_is_counted() -> None:
 def test_any_text_gives_an_option_or_none(text: str) -> None:
     assert parse_option(text, CHOICES) in (None, 0, 1, 2, 3)
     assert parse_option(f"{text}\nANSWER: water", CHOICES) == 2
+
+
+@pytest.mark.parametrize(
+    ("reply", "labels", "found"),
+    [
+        ("FINAL ANSWER: compliant", (YES, NO), "compliant"),
+        ("It is compliant.\r\n**Final answer - **non-compliant**\nBye", (YES, NO), "non-compliant"),
+        ("FINAL ANSWER: no\nFINAL ANSWER: it is not fully compliant.", (YES, NO),
+         "not fully compliant"),
+        ("final answer: compliant\n\nThat is compliant.", (YES, NO), "compliant"),
+        ("yes\nFINAL ANSWER: YES, yes", INVERTED, "YES"),
+        ("FINAL ANSWER: yes or no", INVERTED, None),
+        ("FINAL ANSWER: compliant", INVERTED, None),
+        ("compliant", (YES, NO), None), ("", (YES, NO), None),
+    ],
+)  # fmt: skip
+def test_where_the_verdict_stands(reply: str, labels: tuple[str, str], found: str | None) -> None:
+    span = verdict_span(reply, labels)
+    assert (span and reply[slice(*span)]) == found
+    if span is not None:  # the last answer line, and nothing of the verdict before it
+        assert reply.lower().rindex("final answer") < span[0]
+        assert parse_verdict(reply[: span[0]] + labels[1] + reply[span[1] :], labels) in (NO, None)
+
+
+@pytest.mark.parametrize(
+    ("reply", "found"),
+    [
+        ("ANSWER: Ice\n\nanswer: an ICEBERG, the iceberg.", "ICEBERG"),
+        ("Ice.\nANSWER: the tea-pot and tea-pot", "tea-pot"),
+        ("ANSWER: iceberg and ice", None), ("ice", None), ("", None),
+        ("ANSWER: ice\nANSWER:", None),
+    ],
+)  # fmt: skip
+def test_where_the_option_stands(reply: str, found: str | None) -> None:
+    span = option_span(reply, CHOICES)
+    assert (span and reply[slice(*span)]) == found
+    if span is not None:
+        assert reply.lower().rindex("answer") < span[0]
+
+
+LINES = st.lists(
+    st.sampled_from(
+        [
+            "FINAL ANSWER:", "answer - ", " compliant", "non-compliant", " no", "yes ", "\n", "ice",
+            ".",
+        ]
+    )
+).map("".join)  # fmt: skip
+
+
+@given(st.one_of(LINES, st.text(max_size=200)))
+@settings(max_examples=200, deadline=None)
+def test_an_answer_has_a_place_where_it_is_read(text: str) -> None:
+    for labels in ((YES, NO), INVERTED):
+        span = verdict_span(text, labels)
+        assert (span is None) == (parse_verdict(text, labels) is None)
+        assert span is None or 0 <= span[0] < span[1] <= len(text)
+    assert (option_span(text, CHOICES) is None) == (parse_option(text, CHOICES) is None)
+
+
+@pytest.mark.parametrize("spec", [s for s in TASKS.values() if s.answer_span], ids=lambda s: s.name)
+def test_the_reply_with_the_gold_has_the_answer_in_its_place(spec: TaskSpec) -> None:
+    assert spec.answer_span is not None
+    for doc in spec.docs(spec.eval_split)[::50]:
+        item = spec.item(doc)
+        for asked in (item, *(item.altered(labels=INVERTED),) * bool(item.labels)):
+            reply = spec.reply(asked)
+            span = spec.answer_span(asked, reply)
+            assert span is not None
+            assert reply[slice(*span)] == asked.answer
+            assert span[1] == len(reply)
+
+
+def test_a_task_has_a_place_for_the_answer_where_replies_are_free() -> None:
+    free = {"everyday_open", "procedural", "procedural_heldout"}
+    assert {name for name, spec in TASKS.items() if spec.answer_span} == free
+    assert PROCEDURAL_TEXT_HELDOUT.answer_span is not None
+    assert PROCEDURAL_TEXT_CHOICE.answer_span is None
