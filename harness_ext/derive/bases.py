@@ -6,11 +6,12 @@ thousands of files of the index is its `source`.
 
 from __future__ import annotations
 
+import ast
 import fnmatch
 import logging
 import random
 import sys
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from functools import cache
 from pathlib import Path
@@ -24,6 +25,7 @@ import yaml
 from lm_eval.api.task import ConfigurableTask
 from lm_eval.tasks._index import Entry, Kind, TaskIndex
 from lm_eval.tasks._yaml_loader import load_yaml
+from lm_eval.utils import env as jinja_env
 
 from oodrop import DataError, OodropError, UnknownNameError
 from oodrop.harness_ext.derive.localdata import local_splits
@@ -227,8 +229,8 @@ def fetch(task: ConfigurableTask, name: str, config: Config) -> Any:
     Raises:
         DataError: when they can be had nowhere; the message says how to name a local copy.
     """
-    wanted = [config.get(f"{kind}_split") for kind in ("test", "validation")]
-    evaluated = next((split for split in wanted if split), "test")
+    own = config.get("test_split") or config.get("validation_split")
+    evaluated = own or ("test" if task.has_test_docs() else "validation")
     names = [name, *_dataset_names(task, config)]
     local = local_splits(names, str(evaluated))
     if local is not None:
@@ -272,7 +274,41 @@ def make_task(
     made = type(kind.__name__, (kind,), {"download": download})
     with told_plainly(name), _own_generators():
         task: ConfigurableTask = made(config=plain_config(config))
+    _compile_templates(task)
     return task
+
+
+def _compile_templates(task: ConfigurableTask) -> None:
+    """Templates as functions that do what lm-eval 0.4.13 does, which compiles them per document."""
+    config, has_choices = task.config, task.config.doc_to_choice is not None
+    for key, read in (("text", _number), ("target", _number_or_list), ("choice", ast.literal_eval)):
+        source = getattr(config, f"doc_to_{key}")
+        if isinstance(source, str) and source not in task.features and task.prompt is None:
+            template = jinja_env.from_string(source)
+
+            def rendered(
+                doc: Mapping[str, Any],
+                template: jinja2.Template = template,
+                read: Callable[..., Any] = read,
+                key: str = key,
+            ) -> Any:
+                text = template.render(**doc)
+                return read(text) if key == "choice" else read(text, has_choices)
+
+            setattr(config, f"doc_to_{key}", rendered)
+
+
+def _number(text: str, has_choices: bool) -> Any:
+    return ast.literal_eval(text) if text.isdigit() and has_choices else text
+
+
+def _number_or_list(text: str, has_choices: bool) -> Any:
+    if len(text) >= 2 and text[0] == "[" and text[-1] == "]":
+        try:
+            return ast.literal_eval(text)
+        except (SyntaxError, ValueError):
+            return text
+    return _number(text, has_choices)
 
 
 def forget_data() -> None:

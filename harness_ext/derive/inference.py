@@ -35,6 +35,7 @@ from oodrop.perturbers.spans import protected_spans
 PROBED = 8
 _SCORED = 64
 _FEWEST_WORDS = 3
+_LONGEST_LABEL = 3
 _WORD = re.compile(r"[^\W\d_]+")
 _QUESTION = ("question", "query", "problem", "goal", "prompt", "instruction", "sentence")
 _CONTEXT = ("context", "passage", "article", "story", "paragraph", "premise", "support")
@@ -314,34 +315,62 @@ class _Probe:
     def _gold(self, options: tuple[str, ...]) -> dict[str, str] | None:
         """Every field that names the right option, and how; None where none is found."""
         counts = [len(option_texts(doc, options)) for doc in self.docs]
+        asked = self.overrides.gold
         found: dict[str, str] = {}
         for path, value in leaves(self.docs[0]):
             if path in options or not isinstance(value, (int, str)) or isinstance(value, bool):
                 continue
-            if self.overrides.gold and path != self.overrides.gold:
-                continue
-            naming = self._naming(path, options, counts)
+            naming = self._naming(path, options, counts) if not asked or path == asked else ""
             if naming:
                 found[path] = naming
-        if self.overrides.gold and not found:
-            raise DataError(f"--gold {self.overrides.gold}: it names no option in any known way")
-        return found or None
+        if asked and not found:
+            raise DataError(f"--gold {asked}: it names no option in any known way")
+        lead = next((p for p in found if self._leads(p, found[p], counts)), "")
+        if not lead:
+            return None
+        places = self._places(lead, found[lead], counts)
+        return {
+            path: naming
+            for path, naming in sorted(found.items(), key=lambda row: row[0] != lead)
+            if self._places(path, naming, counts) == places
+        }
+
+    def _leads(self, path: str, naming: str, counts: Sequence[int]) -> bool:
+        """Whether what is written there is what the task takes as right."""
+        for doc, seen, count in zip(self.docs, self.views, counts, strict=True):
+            golds = [self._with_gold(doc, path, naming, k) for k in range(count)]
+            if seen.gold:
+                if [view.gold for view in golds] != [(k,) for k in range(count)]:
+                    return False
+            elif len({view.target for view in golds}) != count:
+                return False
+        return True
+
+    def _with_gold(self, doc: Doc, path: str, naming: str, k: int) -> View:
+        twin = dict(doc)
+        put_gold(twin, {path: naming}, k)
+        return view(self.task, twin)
+
+    def _places(self, path: str, naming: str, counts: Sequence[int]) -> list[int | None]:
+        return [
+            named_option(naming, doc, get(doc, path), n)
+            for doc, n in zip(self.docs, counts, strict=True)
+        ]
 
     def _naming(self, path: str, options: tuple[str, ...], counts: Sequence[int]) -> str:
         labels = [
             f"{LABELS}{p}"
             for p, v in leaves(self.docs[0])
-            if (p,) != options and isinstance(v, list) and len(v) == counts[0]
+            if (p,) != options
+            and isinstance(v, list)
+            and len(v) == counts[0]
+            and all(isinstance(label, str) and len(label) <= _LONGEST_LABEL for label in v)
         ]
         for naming in (*labels, *NAMINGS):
             try:
-                values = [get(doc, path) for doc in self.docs]
+                places = self._places(path, naming, counts)
             except KeyError:
                 return ""
-            places = [
-                named_option(naming, doc, value, n)
-                for doc, value, n in zip(self.docs, values, counts, strict=True)
-            ]
             if None in places:
                 continue
             golds = [seen.gold for seen in self.views]
@@ -377,18 +406,9 @@ class _Probe:
             if seen.gold:
                 if now.gold != ((right - 1) % count,):
                     return False
-            elif now.target == seen.target or not self._targets_differ(doc, gold, count):
+            elif now.target == seen.target:
                 return False
         return True
-
-    def _targets_differ(self, doc: Doc, gold: Mapping[str, str], count: int) -> bool:
-        """Whether naming another option as right gives another target, each its own."""
-        targets = set()
-        for k in range(count):
-            twin = dict(doc)
-            put_gold(twin, gold, k)
-            targets.add(view(self.task, twin).target)
-        return len(targets) == count
 
     # The rest
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numbers
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any, NamedTuple
 
 from lm_eval.api.task import ConfigurableTask
@@ -62,62 +62,100 @@ def find_scoring(
     Raises:
         NotDerivableError: when there is none: nothing shows that a variant can be answered.
     """
-    reasons: dict[str, None] = {}
+    judge = _Judge(task, docs)
     kinds = (_LETTER, _OPTION) if options else (_TARGET, _RAW_TARGET, _WHOLE_TARGET)
-    replies = [form.replace("{}", kind) for kind in kinds for form in _FORMS]
-    for reply in [""] if task.OUTPUT_TYPE != "generate_until" else replies:
+    forms = [form.replace("{}", kind) for kind in kinds for form in _FORMS]
+    best: Scoring | None = None
+    for form in [""] if task.OUTPUT_TYPE != "generate_until" else forms:
         answers = [
-            list(_answers(seen, reply, options[k] if options else None))
-            for k, seen in enumerate(views)
+            _answer(seen, form, options[k] if options else None) for k, seen in enumerate(views)
         ]
-        found = _common(task, docs, answers, reasons)
-        if found:
-            return Scoring(*found, reply)
+        found = judge.pairs(answers)
+        if len(found) > judge.most:  # a form that more filters understand is what is asked for
+            best, judge.most = Scoring(*found[0], form), len(found)
+        if judge.is_hopeless or len(found) == judge.possible:
+            break
+    if best:
+        return best
     raise NotDerivableError(
         "the right answer, given in every known form, does not score 1 on each document"
-        + (f" ({next(iter(reasons))})" if reasons else "")
+        + (f" ({next(iter(judge.reasons))})" if judge.reasons else "")
     )
 
 
-_Answer = tuple[int | str, int | str]
+_Answer = tuple[int | str, int | str] | None
 
 
-def _common(
-    task: ConfigurableTask,
-    docs: Sequence[Doc],
-    answers: Sequence[Sequence[_Answer]],
-    reasons: dict[str, None],
-) -> tuple[str, str] | None:
-    """(metric, filter) that tells right from wrong on every document."""
-    left: list[tuple[str, str]] | None = None
-    for doc, pairs in zip(docs, answers, strict=True):
-        if not pairs:
-            reasons["a document has no right answer, or no wrong one"] = None
-            return None
-        works = [_working(task, doc, right, wrong, reasons) for right, wrong in pairs]
-        these = next((w for w in works if w), [])
-        left = these if left is None else [pair for pair in left if pair in these]
-        if not left:
-            return None
-    order = {name: k for k, name in enumerate(METRICS)}
-    return min(left or [], key=lambda pair: order[pair[0]], default=None)
+class _Judge:
+    """Tells how a task scores answers to its documents; wrong ones are scored once.
+
+    Attributes:
+        reasons: why answers did not count, the first one first.
+        is_hopeless: whether no metric of the task is known.
+        possible: most pairs of metric and filter that can work.
+        most: pairs that the best form so far has.
+    """
+
+    def __init__(self, task: ConfigurableTask, docs: Sequence[Doc]) -> None:
+        self._task, self._docs = task, docs
+        self._wrong: dict[int, Any] = {}
+        self.reasons: dict[str, None] = {}
+        self.is_hopeless, self.possible, self.most = False, 0, 0
+
+    def pairs(self, answers: Sequence[_Answer]) -> list[tuple[str, str]]:
+        """(metric, filter) pairs that tell right from wrong on every document, best first."""
+        left: list[tuple[str, str]] | None = None
+        for index, answer in enumerate(answers):
+            if answer is None:
+                self.reasons["a document has no right answer, or no wrong one"] = None
+                return []
+            these = self._working(index, *answer)
+            left = these if left is None else [pair for pair in left if pair in these]
+            if len(left) <= self.most:  # it cannot become the best any more
+                return []
+        order = {name: k for k, name in enumerate(METRICS)}
+        return sorted(left or [], key=lambda pair: order[pair[0]])
+
+    def _working(self, index: int, right: int | str, wrong: int | str) -> list[tuple[str, str]]:
+        doc = self._docs[index]
+        try:
+            if index not in self._wrong:
+                self._wrong[index] = scores(self._task, doc, wrong)
+            good, bad = scores(self._task, doc, right), self._wrong[index]
+        except Exception as error:  # scoring functions may want a package, a judge or a sandbox
+            self.reasons[f"scoring raised {type(error).__name__}: {error!s:.80}"] = None
+            return []
+        pairs = [(m, name) for name, metrics in good.items() for m in METRICS if m in metrics]
+        self.possible = max(self.possible, len(pairs))
+        self._look_for_known({m for metrics in good.values() for m in metrics})
+        for metric, name in pairs:
+            if not isinstance(good[name][metric], numbers.Number):
+                self.reasons[f"{metric} is made of all documents together"] = None
+        return [
+            (metric, name)
+            for metric, name in pairs
+            if _is_one(good[name][metric]) and _is_less(bad[name].get(metric))
+        ]
+
+    def _look_for_known(self, metrics: set[str]) -> None:
+        if not metrics.intersection(METRICS):
+            self.is_hopeless = True
+            listed = ", ".join(sorted(metrics))
+            self.reasons[f"no metric of {listed} is known to say right or wrong"] = None
 
 
-def _answers(
-    seen: View, reply: str, options: tuple[Sequence[str], int] | None
-) -> Iterator[_Answer]:
-    """Right answers, each with a wrong one."""
-    if reply and options:
-        yield right_reply(reply, *options), _WRONG
-    elif reply:
-        yield right_reply(reply, (), free_answer(seen, reply)), _WRONG
-    elif seen.gold:
+def _answer(seen: View, form: str, options: tuple[Sequence[str], int] | None) -> _Answer:
+    """A right answer and a wrong one; None where the document has not both."""
+    if form and options:
+        return right_reply(form, *options), _WRONG
+    if form:
+        return right_reply(form, (), free_answer(seen, form)), _WRONG
+    if seen.gold:
         count = len(seen.choices or seen.prompts)
         wrong = next((k for k in range(count) if k not in seen.gold), None)
-        if wrong is not None:
-            yield seen.gold[0], wrong
-    elif not seen.choices and len(seen.prompts) == 1:
-        yield 0, 1  # one continuation: it is the most likely one, or it is not
+        return None if wrong is None else (seen.gold[0], wrong)
+    # One continuation: it is the most likely one, or it is not.
+    return (0, 1) if not seen.choices and len(seen.prompts) == 1 else None
 
 
 def free_answer(seen: View, reply: str) -> str:
@@ -137,33 +175,6 @@ def final_part(target: str) -> str:
     if boxed:
         return str(boxed[-1])
     return target.strip()
-
-
-def _working(
-    task: ConfigurableTask,
-    doc: Doc,
-    right: int | str,
-    wrong: int | str,
-    reasons: dict[str, None],
-) -> list[tuple[str, str]]:
-    """(metric, filter) pairs that tell the right answer from the wrong one."""
-    try:
-        good, bad = scores(task, doc, right), scores(task, doc, wrong)
-    except Exception as error:  # scoring functions may want a package, a judge or a sandbox
-        reasons[f"scoring raised {type(error).__name__}: {error!s:.80}"] = None
-        return []
-    found = []
-    for name, metrics in good.items():
-        for metric in METRICS:
-            if metric in metrics and _is_one(metrics[metric]):
-                if _is_less(bad[name].get(metric)):
-                    found.append((metric, name))
-            elif metric in metrics and not isinstance(metrics[metric], numbers.Number):
-                reasons[f"{metric} is made of all documents together"] = None
-    if not found and not any(m in METRICS for metrics in good.values() for m in metrics):
-        known = sorted({m for metrics in good.values() for m in metrics})
-        reasons[f"no metric of {', '.join(known)} is known to say right or wrong"] = None
-    return found
 
 
 def _is_one(value: Any) -> bool:

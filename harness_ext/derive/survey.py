@@ -103,7 +103,7 @@ def page(families: Iterable[Family], tried: Iterable[tuple[str, Outcome]], versi
     lines = [
         "# What of lm-eval can be derived",
         "",
-        f"Written by `oodrop derive --survey` for lm-eval {version}; a test compares it.",
+        f"Written by `python -m tests.derive.families` for lm-eval {version}; a test compares it.",
         "",
         "## Tried on data",
         "",
