@@ -132,7 +132,7 @@ class BagOfWords(ReferenceModel):
         """The option with the highest decision value, given the words of prompt and option."""
         if not item.choices:
             return GIVEN_UP
-        if not spec.has(spec.train_split):
+        if not spec.train_split:
             return _most_shared(prompt, item.choices)
         if not _one_question(item):
             return _bow_choice(spec, prompt, item.choices)
@@ -171,7 +171,7 @@ def _one_question(item: Item) -> bool:
 
 @cache
 def _majority(spec: TaskSpec) -> int:
-    if not spec.has(spec.train_split):
+    if not spec.train_split:
         return 0
     counts = Counter(int(spec.item(doc).gold) for doc in spec.docs(spec.train_split))
     return min(counts, key=lambda gold: (-counts[gold], gold))

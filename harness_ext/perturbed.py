@@ -113,6 +113,10 @@ class PerturbedTask(ConfigurableTask):
         self.sampler.setting = doc["oodrop"]["settings"].get(FEWSHOT, CANONICAL_SETTING)
         return super().fewshot_context(doc, num_fewshot, *args, **kwargs)
 
+    def build_all_requests(self, **settings: Any) -> None:
+        """As the parent, without lm-eval's request cache: it knows neither data nor variant."""
+        super().build_all_requests(**{**settings, "cache_requests": False})
+
     def doc_to_text(self, doc: Doc, doc_to_text: Any = None) -> Any:
         """As the parent, with the template compiled once instead of once per document."""
         if "oodrop" in doc:  # an item whose new template was refused keeps the canonical one

@@ -100,6 +100,10 @@ class DerivedTask(ConfigurableTask):
         self._turn_to(doc)
         return list(self.sampler.sample(count))
 
+    def build_all_requests(self, **settings: Any) -> None:
+        """As the parent, without lm-eval's request cache: it knows neither data nor variant."""
+        super().build_all_requests(**{**settings, "cache_requests": False})
+
     def _turn_to(self, doc: Doc) -> None:
         self.sampler.item_id = self.spec.documents.asks(doc)
         self.sampler.setting = doc["oodrop"]["settings"].get(FEWSHOT, CANONICAL_SETTING)

@@ -13,7 +13,8 @@ from oodrop.harness_ext.cli.app import app, run
 from .conftest import Refusal
 
 COMMANDS = (
-    "list", "perturb", "coverage", "tasks-dir", "lm-eval", "run", "report", "verify", "doctor",
+    "list", "perturb", "coverage", "derive", "tasks-dir", "lm-eval", "run", "score-reference",
+    "report", "verify", "doctor",
 )  # fmt: skip
 GROUPS = ("audit", "bank", "bench", "data")
 

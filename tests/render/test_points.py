@@ -39,6 +39,6 @@ def test_words():
     assert count(24, "cluster") == "24 clusters"
     floor = NoiseFloor("a", 10 / 480, 10, 480, 10 / 480)
     assert floor_words(floor) == "2.1% of scores flip on a rerun (10 of 480)"
-    moved = "a rerun moves scores by 1.2 points on average (10 of 480 move)"
-    assert floor_words(NoiseFloor("a", 0.012, 10, 480)) == moved
+    moved = "2.1% of scores move on a rerun (10 of 480), by 1.2 points on average over all"
+    assert floor_words(NoiseFloor("a", 10 / 480, 10, 480, 0.012)) == moved
     assert floor_words(None) == "not measured (no control.rerun)"

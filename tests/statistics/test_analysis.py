@@ -101,13 +101,13 @@ def test_noise_floor_of_probabilities_is_how_far_they_move(make_paired, make_var
     variants = [make_variant("r1", "control.rerun", "control")]
     paired = make_paired([0.5, 0.25, 1.0, 0.0], [0.5, 0.75, 0.75, 0.0], variants=variants)
     (floor,) = analyse(paired, resamples=99).noise_floor
-    assert floor == NoiseFloor("ckpt0", (0.5 + 0.25) / 4, 2, 4)
+    assert floor == NoiseFloor("ckpt0", 0.5, 2, 4, (0.5 + 0.25) / 4)
 
 
 def test_noise_floor_of_scores_without_bounds_is_the_share_that_moves(make_paired, make_variant):
     variants = [make_variant("r1", "control.rerun", "control")]
     paired = make_paired([5.0, 250.0], [5.0, 251.0], variants=variants)
-    assert analyse(paired, resamples=99).noise_floor == (NoiseFloor("ckpt0", 0.5, 1, 2),)
+    assert analyse(paired, resamples=99).noise_floor == (NoiseFloor("ckpt0", 0.5, 1, 2, 0.5),)
 
 
 def test_no_variants(make_paired):
