@@ -1,4 +1,4 @@
-"""Local copies of data sets: ``--data NAME=PATH``, or the variable ``OODROP_DATA``.
+"""Local copies of data sets: ``--data NAME=PATH``, or pairs with a ``;`` between in ``OODROP_DATA``.
 
 NAME is a task, a data set of the hub, or ``DATASET:CONFIG``. PATH is one file (its documents are
 those that the task evaluates), a folder with one file per split, or a folder that
@@ -22,6 +22,7 @@ from oodrop import DataError
 from oodrop.tasks.files import parse_documents, unpacked
 
 DATA_VARIABLE = "OODROP_DATA"
+_BETWEEN = ";"  # a colon stands in names
 _ENDINGS = (".jsonl", ".json", ".csv", ".parquet", ".jsonl.gz", ".json.gz")
 _SAVED = ("dataset_dict.json", "dataset_info.json", "state.json")
 
@@ -51,13 +52,13 @@ def name_data(pairs: Iterable[str]) -> None:
     known = named_data()
     for pair in pairs:
         name, sign, path = pair.partition("=")
-        if not sign or not name or not path:
-            raise DataError(f"--data takes NAME=PATH, got {pair!r}")
+        if not sign or not name or not path or _BETWEEN in pair:
+            raise DataError(f"--data takes NAME=PATH without a {_BETWEEN!r} in it, got {pair!r}")
         if not Path(path).exists():
             raise DataError(f"--data {name}: nothing is at {path}")
         known[name] = str(Path(path).resolve())
     if known:
-        os.environ[DATA_VARIABLE] = os.pathsep.join(f"{n}={p}" for n, p in known.items())
+        os.environ[DATA_VARIABLE] = _BETWEEN.join(f"{n}={p}" for n, p in known.items())
 
 
 def named_data() -> dict[str, str]:
@@ -67,7 +68,7 @@ def named_data() -> dict[str, str]:
         DataError: when it holds something else.
     """
     found: dict[str, str] = {}
-    for pair in os.environ.get(DATA_VARIABLE, "").split(os.pathsep):
+    for pair in os.environ.get(DATA_VARIABLE, "").split(_BETWEEN):
         if pair:
             name, sign, path = pair.partition("=")
             if not sign or not name or not path:

@@ -17,6 +17,7 @@ from oodrop.harness_ext.derive.spec import DerivedSpec
 from oodrop.harness_ext.derive.task import DerivedTask
 from oodrop.harness_ext.derive.views import STAND_IN, View
 from oodrop.harness_ext.perturbed import NOT_ASKED, canonical_items, perturbed_docs
+from oodrop.perturbers.edits import apply_edits, edits_from_dicts
 from oodrop.perturbers.item import FEWSHOT, TEMPLATE, Item
 from oodrop.perturbers.variant import Variant
 from oodrop.tasks.spec import Doc
@@ -119,12 +120,15 @@ def _problem(spec: DerivedSpec, clean: Doc, before: Item, doc: Doc) -> str:
         old, new = spec.documents.view(clean), spec.documents.view(doc)
         if doc["oodrop"]["outcome"] != "changed":
             return "" if old == new else "it is not changed, and its prompt is another one"
+        edits = edits_from_dicts(doc["oodrop"]["edits"])
+        if not apply_edits(before, edits).same_content(after):
+            return "its texts are not the canonical ones after the logged edits"
         if after.gold_text != before.gold_text or sorted(after.choices) != sorted(before.choices):
             return "gold or options are not the same"
         if (new.gold and old.gold) and not _same_gold(old, new):
             return "the task scores another choice as right"
         return _difference(spec, clean, before, after, old, new)
-    except OodropError as error:
+    except (OodropError, ValueError) as error:  # an edit may not fit
         return str(error)
 
 

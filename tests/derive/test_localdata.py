@@ -93,7 +93,7 @@ def test_a_folder_without_the_evaluated_split_is_told(tmp_path: Path) -> None:
         local_splits(["mine"], "validation")
 
 
-@pytest.mark.parametrize("pair", ["mine", "=x", "mine="])
+@pytest.mark.parametrize("pair", ["mine", "=x", "mine=", "a=b;c"])
 def test_what_is_no_pair_is_told(pair: str) -> None:
     with pytest.raises(DataError, match="takes NAME=PATH"):
         name_data([pair])
