@@ -6,23 +6,26 @@ that they name; a test compares them.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
 import yaml
 
-from oodrop.harness_ext.derive.spec import DerivedSpec
+from oodrop.harness_ext.derive.derivation import Derivation
+from oodrop.harness_ext.derive.general import MMLU_PRO, general_derivations
+from oodrop.harness_ext.derive.spec import DerivedSpec, derived_spec
 from oodrop.perturbers.engine import perturb
 from oodrop.perturbers.registry import FAMILIES, get_perturber
 from oodrop.perturbers.suites import Suite, get_suite
 from oodrop.perturbers.variant import CANONICAL, Variant
-from oodrop.tasks import TASKS
+from oodrop.tasks import TASKS, tasks_dir
 from oodrop.tasks.spec import TaskSpec
 
 SHIPPED_SUITE = "standard-1.0"
 TASK_VERSION = 1.0
 RERUN = "control.rerun"
+GENERAL_FOLDER = tasks_dir() / "general" / "lm_eval"
 _CLASS = "!function oodrop.harness_ext.perturbed.PerturbedTask"
 _DERIVED_CLASS = "!function oodrop.harness_ext.derive.task.DerivedTask"
 
@@ -49,7 +52,11 @@ def task_yamls(spec: TaskSpec, suite: Suite) -> Mapping[str, str]:
     ``control.rerun`` has a YAML and is in no group: run beside its canonical task it would be
     merged with it by lm-eval's own batching and measure nothing.
     """
-    variants = applicable(spec, suite)
+    return _yamls(spec, applicable(spec, suite))
+
+
+def _yamls(spec: TaskSpec, variants: Iterable[Variant]) -> Mapping[str, str]:
+    variants = tuple(variants)
     files = {f"{task_name(spec, v)}.yaml": task_yaml(spec, v, spec.fragment) for v in variants}
     grouped = [v for v in variants if v.perturber != RERUN]
     files[f"oodrop_{spec.name}.yaml"] = _group(
@@ -62,17 +69,48 @@ def task_yamls(spec: TaskSpec, suite: Suite) -> Mapping[str, str]:
     return files
 
 
+def _could_apply(found: Derivation, variant: Variant, templates: Collection[str]) -> bool:
+    """Whether documents of a derived task might be changed, told without any of them."""
+    match variant.perturber:
+        case "ordering.option_shuffle":
+            return found.movable
+        case "phrasing.template":
+            return variant.parameters["id"] in templates
+        case "phrasing.distractor":
+            return "context" in found.fields
+        case name:
+            return name.startswith("control.") or (
+                name.startswith("lexical.") and found.language == "en"
+            )
+
+
+def general_yamls() -> Iterator[tuple[Path, str]]:
+    """Path and content of the generated file of every variant and group of the general set."""
+    suite = get_suite(SHIPPED_SUITE)
+    for name, found in general_derivations().items():
+        spec = derived_spec(name, found)
+        chosen = [v for v in suite.variants if _could_apply(found, v, spec.templates)]
+        for file, text in _yamls(spec, (Variant(), *chosen)).items():
+            yield spec.folder / "lm_eval" / file, text
+    subjects = [f"oodrop_{name}" for name in general_derivations() if name in MMLU_PRO]
+    yield GENERAL_FOLDER / "oodrop_mmlu_pro.yaml", _group("oodrop_mmlu_pro", subjects)
+
+
 def shipped_yamls() -> Iterator[tuple[Path, str]]:
     """Path and content of the generated file of every variant and group of our tasks."""
     suite = get_suite(SHIPPED_SUITE)
     for spec in TASKS.values():
         for name, text in task_yamls(spec, suite).items():
             yield spec.folder / "lm_eval" / name, text
+    yield from general_yamls()
 
 
 def write_task_yamls() -> list[Path]:
     """Write the files of every task of ours; files of variants that are gone are removed."""
     files = dict(shipped_yamls())
+    for path in GENERAL_FOLDER.glob("oodrop_*.yaml"):
+        if path not in files:
+            path.unlink()
     for spec in TASKS.values():
         groups = [f"oodrop_{spec.name}", *(f"oodrop_{spec.name}_{family}" for family in FAMILIES)]
         for path in (spec.folder / "lm_eval").glob("oodrop_*.yaml"):

@@ -90,6 +90,7 @@ def quiet_libraries() -> None:
         "TOKENIZERS_PARALLELISM": "false",
         "TRANSFORMERS_VERBOSITY": "error",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+        "HF_DATASETS_DISABLE_PROGRESS_BARS": "1",
         "LMEVAL_LOG_LEVEL": "ERROR",
     }.items():
         os.environ.setdefault(name, value)

@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import suppress
 from functools import cached_property
 from typing import Any
 
@@ -82,8 +83,9 @@ class Documents:
 
     def identify(self, doc: Doc) -> str:
         """What tells a canonical document from others: its own id, or its content."""
-        if self.derivation.item_id:
-            return str(get(doc, self.derivation.item_id))
+        with suppress(KeyError):  # a copy of the data may lack the column
+            if self.derivation.item_id:
+                return str(get(doc, self.derivation.item_id))
         return _digest(json.dumps(_own(doc), sort_keys=True, default=str))
 
     def asks(self, doc: Doc) -> str:

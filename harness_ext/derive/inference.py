@@ -116,8 +116,9 @@ class _Probe:
         scoring = find_scoring(self.task, docs, seen, right)
         texts = [str(get(doc, path)) for doc in self.docs for path in fields.values()]
         language = "en" if _is_english(texts) else "und"
-        counts = [len(v.choices or v.prompts) for v in self.views if v.gold]
-        counts = counts or [len(option_texts(d, options)) for d in self.docs if options]
+        counts = [len(v.choices or v.prompts) for v in seen if v.gold]
+        if movable:
+            counts = [len(option_texts(doc, options)) for doc in self.all_docs]
         derivation = Derivation(
             source=source,
             fields=fields,

@@ -1,4 +1,4 @@
-"""Local copies of data sets: ``--data NAME=PATH``, or pairs with a ``;`` between in ``OODROP_DATA``.
+"""Local copies of data sets: ``--data NAME=PATH``, or ``OODROP_DATA`` with a ``;`` between pairs.
 
 NAME is a task, a data set of the hub, or ``DATASET:CONFIG``. PATH is one file (its documents are
 those that the task evaluates), a folder with one file per split, or a folder that

@@ -16,9 +16,9 @@ from oodrop.harness_ext.derive.documents import IDENTITY
 from oodrop.harness_ext.derive.spec import DerivedSpec
 from oodrop.harness_ext.derive.task import DerivedTask
 from oodrop.harness_ext.derive.views import STAND_IN, View
-from oodrop.harness_ext.perturbed import NOT_ASKED, canonical_items, perturbed_docs
+from oodrop.harness_ext.perturbed import NOT_ASKED, canonical_items, perturbed_docs, shown_with
 from oodrop.perturbers.edits import apply_edits, edits_from_dicts
-from oodrop.perturbers.item import FEWSHOT, TEMPLATE, Item
+from oodrop.perturbers.item import CANONICAL_SETTING, FEWSHOT, TEMPLATE, Item
 from oodrop.perturbers.variant import Variant
 from oodrop.tasks.spec import Doc
 
@@ -121,6 +121,8 @@ def _problem(spec: DerivedSpec, clean: Doc, before: Item, doc: Doc) -> str:
         if doc["oodrop"]["outcome"] != "changed":
             return "" if old == new else "it is not changed, and its prompt is another one"
         edits = edits_from_dicts(doc["oodrop"]["edits"])
+        if FEWSHOT in doc["oodrop"]["settings"]:  # a setting that only a run knows
+            before = shown_with(before, {**before.settings, FEWSHOT: CANONICAL_SETTING})
         if not apply_edits(before, edits).same_content(after):
             return "its texts are not the canonical ones after the logged edits"
         if after.gold_text != before.gold_text or sorted(after.choices) != sorted(before.choices):

@@ -16,6 +16,7 @@ from oodrop.harness_ext.derive.bases import (
     source_of,
 )
 from oodrop.harness_ext.derive.derivation import Derivation
+from oodrop.harness_ext.derive.general import general_derivations
 from oodrop.harness_ext.derive.inference import NO_OVERRIDES, Found, Overrides, infer
 from oodrop.harness_ext.derive.spec import DerivedSpec, derived_spec
 from oodrop.tasks import get_task as get_own_task
@@ -39,6 +40,13 @@ def register(name: str, derivation: Derivation) -> DerivedSpec:
 
 
 def derive(name: str, overrides: Overrides = NO_OVERRIDES) -> Found:
+    """As `derive_anew`; what is written down for the general set is taken from there."""
+    if overrides == NO_OVERRIDES and name in general_derivations():
+        return Found(general_derivations()[name], ())
+    return derive_anew(name, overrides)
+
+
+def derive_anew(name: str, overrides: Overrides = NO_OVERRIDES) -> Found:
     """Find out how a task of lm-eval can be perturbed, on its own data.
 
     Raises:

@@ -12,7 +12,7 @@ import pytest
 
 from oodrop.harness_ext.derive import bases, registry
 from oodrop.harness_ext.derive.documents import IDENTITY
-from oodrop.harness_ext.derive.promptaudit import fewshot_problems
+from oodrop.harness_ext.derive.promptaudit import audit_prompts, fewshot_problems
 from oodrop.harness_ext.derive.spec import DerivedSpec
 from oodrop.harness_ext.derive.task import DerivedTask
 from oodrop.harness_ext.perturbed import only_documents
@@ -45,6 +45,13 @@ def test_few_shot_examples_stay_canonical_and_the_same(spec_of: SpecOf) -> None:
                 typo.doc_to_text(after)
             )
     assert fewshot_problems(clean, typo, 3) == []
+
+
+def test_variants_of_the_examples_pass_the_audit(spec_of: SpecOf) -> None:
+    spec, variant = spec_of("gsm8k"), Variant("ordering.fewshot_order", {"k": "1"})
+    audit = audit_prompts(spec, variant, shots=3)
+    assert (audit.problems, audit.changed) == ((), len(spec.docs("test")))
+    assert fewshot_problems(made(spec, Variant()), made(spec, variant, num_fewshot=3), 3) == []
 
 
 @pytest.mark.parametrize("name", ["race", "bbh_zeroshot_snarks", "gpqa_main_zeroshot", "arc_easy"])
