@@ -66,10 +66,17 @@ def question(spec: TaskSpec, sample: Mapping[str, Any], where: str, *, plain: bo
     item = spec.to_item(doc)
     return Question(
         item_id=item.item_id,
-        reference=item.answer,
+        reference=_reference(spec, item),
         contexts=tuple(_spliced(spec, item, prompt, reply) for reply in replies),
         unreasoned=None if plain else prompt + lead_in(spec, item),
     )
+
+
+def _reference(spec: TaskSpec, item: Item) -> str:
+    """What stands for the answer in a right reply: its text, or the label of the right option."""
+    reply = spec.reply(item)
+    span = spec.answer_span(item, reply) if spec.answer_span else None
+    return reply[slice(*span)] if span else item.answer
 
 
 def lead_in(spec: TaskSpec, item: Item) -> str:

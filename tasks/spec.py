@@ -57,7 +57,7 @@ class TaskSpec:
         reply: what a model replies that answers with the item's gold.
         answer_span: where the answer stands in a reply to the item, from and to which character;
             None for a reply that does not keep to the contract. No function where there are no
-            free replies. In `reply`, `Item.answer` stands there.
+            free replies. In `reply` the right answer stands there.
         bank: folder of the prompt templates.
         home: holds fragment, templates and rewordings where the folder has data alone.
         asked: the question that the rewordings are of; "" where every item asks the same.

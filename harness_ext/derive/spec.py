@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import yaml
 
@@ -13,8 +14,10 @@ from oodrop import DataError
 from oodrop.harness_ext.derive.derivation import Derivation
 from oodrop.harness_ext.derive.documents import Documents
 from oodrop.harness_ext.derive.scoring import right_reply
-from oodrop.perturbers.item import CANONICAL_SETTING
+from oodrop.perturbers.item import CANONICAL_SETTING, Item
 from oodrop.tasks import tasks_dir
+from oodrop.tasks.general import scoring
+from oodrop.tasks.general.extraction import answer_span
 from oodrop.tasks.spec import Doc, TaskSpec
 
 _HOME = tasks_dir() / "general"
@@ -93,5 +96,14 @@ def derived_spec(name: str, derivation: Derivation) -> DerivedSpec:
         to_item=documents.item,
         to_doc=documents.to_doc,
         reply=lambda item: right_reply(derivation.reply, item.choices, item.gold),
+        answer_span=_answer_span(config),
         documents=documents,
     )
+
+
+def _answer_span(config: Mapping[str, Any]) -> Callable[[Item, str], tuple[int, int] | None] | None:
+    """Where the answer stands in a reply: known of the tasks that are scored by our own rules."""
+    scorer = config.get("process_results")
+    if getattr(scorer, "__module__", "") != scoring.__name__:
+        return None
+    return lambda item, reply: answer_span(reply)

@@ -12,6 +12,7 @@ from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.harness_ext.derive import localdata, registry
 from oodrop.harness_ext.derive.derivation import Derivation
 from oodrop.harness_ext.derive.general import GENERAL, MMLU_PRO, general_derivations
+from oodrop.harness_ext.referencescore import question
 from oodrop.harness_ext.yamls import GENERAL_FOLDER, general_yamls
 from oodrop.reports.reader import iterate_samples
 from tests.derive.conftest import Derive, write_stub
@@ -92,6 +93,23 @@ def test_the_oracle_is_right_under_every_variant_and_scorer(
     report = json.loads((tmp_path / "report/report.json").read_text())
     assert [task["task"] for task in report["tasks"]] == [name]
     capsys.readouterr()
+
+
+@pytest.mark.parametrize("name", ["theoremqa", "mmlu_pro_free"])
+def test_the_probability_score_knows_the_reference(name: str, shared_data: Path) -> None:
+    doc = registry_docs(name, shared_data / REAL[name][0])[0]
+    spec = registry.get_task(name)
+    item = spec.item(doc)
+    sample = {
+        "doc": {**doc, "oodrop": {"settings": {"template": "canonical"}, "scored": True}},
+        "arguments": {"gen_args_0": {"arg_0": "prompt "}},
+        "resps": [["Let me think. So \\boxed{77} it is."]],
+    }
+    asked = question(spec, sample, "here", plain=False)
+    letter = "ABCDEFGHIJ"[item.gold] if isinstance(item.gold, int) else item.gold
+    assert asked.reference == letter
+    assert asked.contexts == ("prompt Let me think. So \\boxed{",)
+    assert asked.unreasoned == "prompt \\boxed{"
 
 
 def registry_docs(name: str, file: Path) -> list[dict[str, object]]:
