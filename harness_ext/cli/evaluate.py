@@ -43,9 +43,10 @@ def lm_eval(context: typer.Context) -> None:
     --include_path "$(oodrop tasks-dir)" --log_samples --output_path out
     """
     need_eval()
+    import lm_eval.models  # noqa: F401  # registers lm-eval's: it does not once there are others
     from lm_eval.__main__ import cli_evaluate
 
-    import oodrop.harness_ext.models  # noqa: F401  # registers them
+    import oodrop.harness_ext.models  # noqa: F401  # registers ours
 
     sys.argv = ["lm_eval", *context.args]
     cli_evaluate()

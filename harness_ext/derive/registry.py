@@ -16,7 +16,7 @@ from oodrop.harness_ext.derive.bases import (
     source_of,
 )
 from oodrop.harness_ext.derive.derivation import Derivation
-from oodrop.harness_ext.derive.general import general_derivations
+from oodrop.harness_ext.derive.general import MMLU_PRO, general_derivations
 from oodrop.harness_ext.derive.inference import NO_OVERRIDES, Found, Overrides, infer
 from oodrop.harness_ext.derive.spec import DerivedSpec, derived_spec
 from oodrop.tasks import get_task as get_own_task
@@ -115,6 +115,10 @@ def task_names(names: Iterable[str]) -> tuple[tuple[str, ...], dict[str, str]]:
 
 
 def _members(name: str) -> tuple[str, ...]:
+    if name in general_derivations():  # known without reading the index
+        return (name,)
+    if name == "mmlu_pro":
+        return MMLU_PRO
     try:
         return expand([name])[name]
     except UnknownNameError:
