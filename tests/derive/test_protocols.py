@@ -170,6 +170,15 @@ def test_the_audit_misses_a_message_that_stands_behind_or_nowhere(
     with monkeypatch.context() as patch:
         patch.setattr(promptaudit, "DerivedTask", Behind)
         assert len(audit_prompts(spec, variant_of("training")).problems) == 8
+    # With a chat template alone.
+    own_turn = DerivedTask._system_instruction
+    with monkeypatch.context() as patch:
+        patch.setattr(
+            DerivedTask,
+            "_system_instruction",
+            lambda task, doc, given: {} if given else own_turn(task, doc, given),
+        )
+        assert len(audit_prompts(spec, variant_of("training")).problems) == 8
     # A prompt for guards and galleries that leaves it out.
     own = DerivedSpec.prompt
     monkeypatch.setattr(

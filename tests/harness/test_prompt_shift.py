@@ -14,7 +14,6 @@ import yaml
 from lm_eval.tasks._index import TaskIndex
 
 from oodrop import DataError
-from oodrop.harness_ext import run as runner
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.harness_ext.derive import bases, localdata, registry
@@ -112,6 +111,7 @@ def test_the_protocols_side_by_side(
         ) for row in rows}  # fmt: skip
         assert told == {slug.endswith("training")}
 
+    assert oodrop(["verify", str(out)]) == 0
     report = build_report([out / "tiny"], resamples=100)
     (task,) = report.tasks
     assert task.replies_per_item == {"tiny": 2}
@@ -176,6 +176,9 @@ def test_a_run_with_another_number_is_another_run(tmp_path: Path) -> None:
     for other in (ORACLE, replace(ORACLE, repeats=3)):
         with pytest.raises(DataError, match="main holds an evaluation with another repeats;"):
             run(plan(other), tmp_path, Silent())
+    run(plan(ORACLE), tmp_path / "one", Silent())
+    with pytest.raises(DataError, match="main holds an evaluation with another repeats;"):
+        run(plan(TWICE), tmp_path / "one", Silent())
     prints = [replace(ORACLE, repeats=k).fingerprint({}) for k in (None, 1, 2, 3)]
     assert prints[0] == prints[1]
     assert len(set(prints)) == 3
@@ -190,8 +193,15 @@ def test_one_reply_changes_nothing(tmp_path: Path) -> None:
     assert "repeats" not in path.read_text("utf-8")
 
 
-def test_the_rerun_draws_with_another_seed() -> None:
-    assert runner._TORCH_SEEDS["main"] != runner._TORCH_SEEDS["rerun"]
+def test_the_rerun_draws_anew(math: Path, tiny_model: Path, tmp_path: Path) -> None:
+    """Also where both stages are one and the same batch."""
+    args = {"pretrained": str(tiny_model), "dtype": "float32"}
+    tiny = CheckpointSpec("tiny", "hf", args, gen_kwargs=SAMPLED, batch_size=64)
+    suite = Suite("rerun-1.0", "", (Variant("control.rerun"),))
+    run(RunPlan((tiny,), ("math500_free",), suite), tmp_path, Silent())
+    first, again = (samples(tmp_path, slug) for slug in ("canonical", "control_rerun"))
+    assert [row["arguments"] for row in first] == [row["arguments"] for row in again]
+    assert [row["resps"] for row in first] != [row["resps"] for row in again]
 
 
 SAMPLING, GREEDY = "do_sample=true,temperature=0.7", "do_sample=false"
