@@ -168,6 +168,16 @@ def test_tasks_of_our_own_take_them(task: str, tmp_path: Path) -> None:
     assert "repeats: 2\n" in path.read_text("utf-8")
 
 
+def test_the_probability_score_knows_the_checkpoint_again(
+    tiny_model: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Its fingerprint holds the number of replies, and `check_unchanged` compares it."""
+    args = {"pretrained": str(tiny_model), "dtype": "float32"}
+    tiny = CheckpointSpec("tiny", "hf", args, items=2, gen_kwargs=SAMPLED, repeats=2, device="cpu")
+    run(plan(tiny), tmp_path, Silent())
+    assert oodrop(["score-reference", str(tmp_path)]) == 0, capsys.readouterr().err
+
+
 def test_a_run_with_another_number_is_another_run(tmp_path: Path) -> None:
     run(plan(TWICE), tmp_path, Silent())
     reporter = Silent()
