@@ -38,6 +38,7 @@ class CheckpointSpec:
         num_fewshot: as lm-eval's option; None for the number that the task declares, or none.
         gen_kwargs: as lm-eval's option: laid over the task's own settings of generation.
         preset: name of settings in `generation.PRESETS`, in place of ``gen_kwargs``.
+        repeats: number of replies to each item, whose score is their mean; None for one.
     """
 
     name: str
@@ -51,6 +52,12 @@ class CheckpointSpec:
     num_fewshot: int | None = None
     gen_kwargs: Mapping[str, Any] = field(default_factory=dict)
     preset: str | None = None
+    repeats: int | None = None
+
+    @property
+    def replies(self) -> int:
+        """Number of replies to each item."""
+        return self.repeats or 1
 
     def fingerprint(self, banks: Mapping[str, str]) -> str:
         """Hash of everything that decides an answer: weights, settings, banks, library versions.
@@ -65,6 +72,7 @@ class CheckpointSpec:
             "apply_chat_template": self.apply_chat_template,
             "num_fewshot": self.num_fewshot,
             "gen_kwargs": self.generation(),
+            **({"repeats": self.replies} if self.replies > 1 else {}),
             "banks": dict(banks),
             "versions": {name: _version(name) for name in ("lm_eval", "transformers", "torch")},
             "oodrop": __version__,
@@ -144,7 +152,12 @@ class CheckpointSpec:
                 raise DataError(f"{where}: {key!r} must be a mapping")
         if not isinstance(fields.get("preset"), (str, type(None))):
             raise DataError(f"{where}: 'preset' must be text, got {fields['preset']!r:.60}")
-        for key, least in (("items", 1), ("batch_size", 1), ("num_fewshot", 0)):
+        for key, least in (
+            ("items", 1),
+            ("batch_size", 1),
+            ("num_fewshot", 0),
+            ("repeats", 1),
+        ):
             value = fields.get(key, 1)
             if value is not None and (type(value) is not int or value < least):
                 raise DataError(

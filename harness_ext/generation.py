@@ -10,8 +10,12 @@ from typing import Any
 
 from oodrop import DataError, UnknownNameError
 
-# What the model cards of the published procedural checkpoints used.
-PRESETS: Mapping[str, Mapping[str, Any]] = {"card": {"do_sample": False, "max_gen_toks": 256}}
+PRESETS: Mapping[str, Mapping[str, Any]] = {
+    # What the model cards of the published procedural checkpoints used.
+    "card": {"do_sample": False, "max_gen_toks": 256},
+    # As RLPR's figures were made (arXiv 2506.18254), each of them a mean over several replies.
+    "rlpr": {"do_sample": True, "temperature": 1.0, "top_p": 1.0, "max_gen_toks": 3072},
+}
 
 # lm-eval 0.4.13 reads these too, but the task says max_gen_toks, and that would win in silence.
 _SAME_AS_MAX_GEN_TOKS = ("max_new_tokens", "max_tokens", "max_completion_tokens")

@@ -13,6 +13,7 @@ from oodrop.harness_ext.checkpoints import CheckpointSpec, check_model
 from oodrop.harness_ext.derive.localdata import name_data
 from oodrop.harness_ext.derive.registry import get_task, task_names
 from oodrop.harness_ext.leftout import LeftOut, suite_of_what_is_there, suite_of_what_works
+from oodrop.harness_ext.repeats import check_repeats
 from oodrop.perturbers.suites import Suite
 from oodrop.perturbers.variant import DEFAULT_SEED
 from oodrop.reports.render import check_writable
@@ -96,8 +97,8 @@ def check_plan(plan: RunPlan, out: Path) -> None:
 
     Raises:
         OodropError: unknown model, task or preset, an adapter without its base model, settings
-            that contradict one another, two checkpoints of one name, or a folder that cannot be
-            written.
+            that contradict one another, several replies where they cannot be had, two checkpoints
+            of one name, or a folder that cannot be written.
     """
     if not plan.checkpoints:
         raise DataError("a run needs at least one checkpoint")
@@ -110,5 +111,5 @@ def check_plan(plan: RunPlan, out: Path) -> None:
         checkpoint.resolved_args()
         checkpoint.generation()
         for task in checkpoint.tasks or plan.tasks:
-            get_task(task)
+            check_repeats(checkpoint, get_task(task))
     check_writable(out)

@@ -73,6 +73,7 @@ class Scorable:
             return
         was = _content(marker)
         fields = {key: was[key] for key in ("apply_chat_template", "num_fewshot", "gen_kwargs")}
+        fields["repeats"] = was.get("repeats")
         if replace(recorded, **fields).fingerprint(was["bank"]) != was["fingerprint"]:
             raise NotComparableError(
                 f"checkpoint {self.name}: weights, model arguments or library versions are not "

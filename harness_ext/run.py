@@ -36,6 +36,9 @@ from oodrop.tasks.spec import TaskSpec
 
 MARKER = "oodrop_stage.json"
 
+# Where replies are sampled, those of the rerun are others: what they differ by is the noise.
+_TORCH_SEEDS: Mapping[str, int] = {"main": 1234, "rerun": 4321}
+
 
 class Reporter(Protocol):
     """Where progress goes."""
@@ -178,6 +181,8 @@ def _on(spec: CheckpointSpec) -> str:
     parts = [f"{spec.items} items" if spec.items else "all items"]
     if spec.num_fewshot:
         parts.append(f"few-shot examples: {spec.num_fewshot}")
+    if spec.replies > 1:
+        parts.append(f"replies to an item: {spec.replies}")
     parts += [f"{key}={value}" for key, value in spec.generation().items()]
     return ", ".join(parts)
 
@@ -234,7 +239,7 @@ def _evaluate(
         results = simple_evaluate(
             model=lm,
             model_args=args,
-            tasks=_yaml_paths(stage, folder / "tasks"),
+            tasks=_yaml_paths(stage, folder / "tasks", spec.replies),
             task_manager=TaskManager(include_defaults=False),
             num_fewshot=spec.num_fewshot,
             batch_size=stage.batch_size,
@@ -244,6 +249,7 @@ def _evaluate(
             log_samples=True,
             evaluation_tracker=tracker,
             apply_chat_template=spec.apply_chat_template,
+            torch_random_seed=_TORCH_SEEDS[stage.name],
             gen_kwargs=spec.generation() or None,
         )
     if results is None:
@@ -257,11 +263,11 @@ def _evaluate(
     return {name: len(rows) for name, rows in logged.items()}
 
 
-def _yaml_paths(stage: Stage, folder: Path) -> list[str]:
+def _yaml_paths(stage: Stage, folder: Path, replies: int) -> list[str]:
     """Write the stage's task YAMLs beside its outputs, so that any suite runs the same way."""
     folder.mkdir(parents=True, exist_ok=True)
     for spec, variant in stage.variants:
-        text = task_yaml(spec, variant, str(next(iter(spec.fragments), "")))
+        text = task_yaml(spec, variant, str(next(iter(spec.fragments), "")), replies)
         (folder / f"{task_name(spec, variant)}.yaml").write_text(text, encoding="utf-8")
     return [str(folder / f"{name}.yaml") for name in stage.tasks]
 
@@ -295,6 +301,7 @@ def _identity(
     """What a finished stage must match to be reused; what explains a difference best is first."""
     editions = {task.name: task.edition for task, _ in stage.variants if task.edition}
     return {
+        **({"repeats": spec.replies} if spec.replies > 1 else {}),
         "items": spec.items,
         "num_fewshot": spec.num_fewshot,
         "gen_kwargs": spec.generation(),
@@ -323,7 +330,8 @@ def is_finished(place: Path, identity: Mapping[str, Any]) -> bool:
             f"{place / MARKER} is damaged ({error}); remove {place} to evaluate again"
         ) from None
     if there != identity:
-        different = [k for k in identity if there.get(k) != identity[k]]
+        different = [k for k in {**there, **identity} if there.get(k) != identity.get(k)]
+        different.sort(key=lambda k: (k != "repeats", k == "fingerprint"))
         raise DataError(
             f"{place} holds an evaluation with another {different[0]}; "
             "choose another output folder or remove that one"

@@ -15,6 +15,7 @@ import yaml
 from oodrop.harness_ext.derive.derivation import Derivation
 from oodrop.harness_ext.derive.general import MMLU_PRO, general_derivations
 from oodrop.harness_ext.derive.spec import DerivedSpec, derived_spec
+from oodrop.harness_ext.repeats import repeat_fields
 from oodrop.perturbers.engine import perturb
 from oodrop.perturbers.registry import FAMILIES, get_perturber
 from oodrop.perturbers.suites import Suite, get_suite
@@ -122,15 +123,23 @@ def write_task_yamls() -> list[Path]:
     return list(files)
 
 
-def task_yaml(spec: TaskSpec, variant: Variant, include: str) -> str:
-    """One variant of a task as lm-eval reads it; ``include`` is the path of its fragment."""
+def task_yaml(spec: TaskSpec, variant: Variant, include: str, replies: int = 1) -> str:
+    """One variant of a task as lm-eval reads it.
+
+    Args:
+        spec: the task.
+        variant: what is done to it.
+        include: path of its fragment.
+        replies: to each item, all of them for the scoring.
+    """
     declared = {"task": spec.name, **variant.as_dict()}
     declared |= {"metric": spec.metric, "filter": "none", "chance": spec.chance}
     if spec.heldout_of:
         declared["heldout_of"] = spec.heldout_of
     if isinstance(spec, DerivedSpec):
-        return _derived_yaml(spec, variant, declared)
+        return _derived_yaml(spec, variant, declared, replies)
     head = {"include": include, "task": task_name(spec, variant)}
+    head |= repeat_fields(spec.config, "none", replies)
     return _yaml(head, _CLASS, TASK_VERSION, declared)
 
 
@@ -145,11 +154,14 @@ def task_config(spec: DerivedSpec, variant: Variant) -> dict[str, Any]:
     return config
 
 
-def _derived_yaml(spec: DerivedSpec, variant: Variant, declared: Mapping[str, Any]) -> str:
+def _derived_yaml(
+    spec: DerivedSpec, variant: Variant, declared: Mapping[str, Any], replies: int
+) -> str:
     found = spec.derivation
     own = spec.documents.config.get("metadata") or {}
     content = {**declared, "filter": found.filter, "derivation": found.as_dict()}
     head = {"task": task_name(spec, variant)}
+    head |= repeat_fields(spec.config, found.filter, replies)
     return _yaml(head, _DERIVED_CLASS, own.get("version", TASK_VERSION), content)
 
 

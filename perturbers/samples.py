@@ -27,6 +27,7 @@ OFFERS = {
         *(f"instruction_{x}" for x in ("before", "after", "both")),
         *(f"format_{x}" for x in _TWO_DIGITS),
         *(f"structure_{x}" for x in _FORMS),
+        *(f"protocol_{x}" for x in ("direct", "training", "card")),
     ),
     FEWSHOT: (CANONICAL_SETTING, *(f"{x}_{k}" for x in ("order", "draw") for k in _THREE)),
 }

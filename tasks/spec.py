@@ -123,6 +123,12 @@ class TaskSpec:
         return self.home or self.folder
 
     @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """What the fragments say, functions by their name."""
+        files = [_read_task_yaml(path) for path in reversed(self.fragments)]
+        return {key: value for config in files for key, value in config.items()}
+
+    @cached_property
     def templates(self) -> Mapping[str, str]:
         """Jinja2 source by name: the canonical prompt from the YAML, the others from files."""
         configs = [_read_task_yaml(path) for path in self.fragments]

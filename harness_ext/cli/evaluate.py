@@ -92,8 +92,13 @@ def run(
         str | None,
         typer.Option(
             help="Instead of --gen_kwargs. card: greedy, 256 new tokens, as the model cards of the "
-            "published procedural checkpoints."
+            "published procedural checkpoints. rlpr: sampled at temperature 1, 3072 new tokens, as "
+            "RLPR's figures; with --repeats K they are Avg@K."
         ),
+    ] = None,
+    repeats: Annotated[
+        int | None,
+        typer.Option(min=1, help="K replies to each item; the score is their mean."),
     ] = None,
     seed: Annotated[int, typer.Option(help="Seed of item subsets and of the report.")] = 2026,
     folder: Annotated[
@@ -127,9 +132,10 @@ def run(
 
     if (config is None) == (model is None):
         raise OodropError("run takes either a configuration file or --model, and not both")
-    if config is not None and (gen_kwargs or preset):
+    if config is not None and (gen_kwargs or preset or repeats):
         raise OodropError(
-            "beside a configuration file, gen_kwargs and preset are keys of its checkpoints"
+            "beside a configuration file, gen_kwargs, preset and repeats are keys of its "
+            "checkpoints"
         )
     if config is not None:
         plan = read_config(config, skipped)
@@ -147,6 +153,7 @@ def run(
             "num_fewshot": num_fewshot,
             "gen_kwargs": simple_parse_args_string(gen_kwargs),
             "preset": preset,
+            "repeats": repeats,
         }
         spec = CheckpointSpec.from_dict(fields, "command line")
         chosen, left_out = suite_of_what_is_there(suite, skipped)

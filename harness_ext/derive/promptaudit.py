@@ -13,10 +13,17 @@ from statistics import fmean
 
 from oodrop import DataError, OodropError
 from oodrop.harness_ext.derive.documents import IDENTITY
-from oodrop.harness_ext.derive.spec import DerivedSpec
+from oodrop.harness_ext.derive.spec import BLANK_LINE, DerivedSpec
 from oodrop.harness_ext.derive.task import DerivedTask
 from oodrop.harness_ext.derive.views import STAND_IN, View
-from oodrop.harness_ext.perturbed import NOT_ASKED, canonical_items, perturbed_docs, shown_with
+from oodrop.harness_ext.perturbed import (
+    NOT_ASKED,
+    canonical_items,
+    only_documents,
+    perturbed_docs,
+    shown_with,
+)
+from oodrop.harness_ext.yamls import task_config, task_name
 from oodrop.perturbers.edits import apply_edits, edits_from_dicts
 from oodrop.perturbers.item import CANONICAL_SETTING, FEWSHOT, TEMPLATE, Item
 from oodrop.perturbers.variant import Variant
@@ -88,7 +95,7 @@ def audit_prompts(
     chosen = None if only is None else frozenset(only)
     docs = perturbed_docs(spec.name, variant, spec.eval_split, shots, chosen)
     source = canonical_items(spec, spec.eval_split)
-    problems, ratios, cut, looked, changed = [], [], 0, 0, 0
+    problems, ratios, cut, looked, changed = _unsent(spec, variant, docs, chosen), [], 0, 0, 0
     for index, doc in enumerate(docs):
         if doc["oodrop"] is NOT_ASKED:
             continue
@@ -111,6 +118,65 @@ def audit_prompts(
         inflation=fmean(ratios) if ratios else None,
         cut=cut if longest is not None else None,
     )
+
+
+def _unsent(
+    spec: DerivedSpec, variant: Variant, docs: Sequence[Doc], only: frozenset[int] | None
+) -> list[str]:
+    """What the system message lacks in what the model is sent, for the first documents with one.
+
+    The message is no part of what the task's own code makes of a document.
+    """
+    with_one = [
+        doc
+        for doc in docs
+        if doc["oodrop"] is not NOT_ASKED and spec.system(doc["oodrop"]["settings"][TEMPLATE])
+    ]
+    if not with_one:
+        return []
+    task, problems = make_variant(spec, variant, 0, only), []
+    for doc in with_one[:_LOOKED_AT]:
+        prompt = spec.prompt(doc, doc["oodrop"]["settings"][TEMPLATE])
+        system = spec.system(doc["oodrop"]["settings"][TEMPLATE])
+        turns: list[dict[str, str]] = []
+        task.fewshot_context(doc, 0, apply_chat_template=True, chat_template=_keep_in(turns))
+        told = [turn["content"] for turn in turns if turn["role"] == "system"]
+        plain = str(task.fewshot_context(doc, 0))
+        shown, _, user = prompt.partition(system + BLANK_LINE)
+        if (
+            shown
+            or not any(system in text for text in told)
+            or not 0 <= plain.find(system) < plain.find(user)
+        ):
+            item = doc[IDENTITY][0]
+            problems.append(f"item {item}: the system message does not stand before its prompt")
+    return problems
+
+
+def _keep_in(turns: list[dict[str, str]]) -> Callable[..., str]:
+    """A chat template that keeps the turns that it is given."""
+
+    def template(history: list[dict[str, str]], **options: bool) -> str:
+        turns.extend(history)
+        return ""
+
+    return template
+
+
+def make_variant(
+    spec: DerivedSpec, variant: Variant, shots: int, only: Collection[int] | None
+) -> DerivedTask:
+    """The task of lm-eval that evaluates a variant.
+
+    Args:
+        spec: the task.
+        variant: what is done to it.
+        shots: number of few-shot examples.
+        only: indices of the documents that are perturbed; None for all.
+    """
+    config = {**task_config(spec, variant), "num_fewshot": shots}
+    with only_documents({} if only is None else {task_name(spec, variant): only}):
+        return DerivedTask(config)
 
 
 def _problem(spec: DerivedSpec, clean: Doc, before: Item, doc: Doc) -> str:

@@ -18,9 +18,12 @@ from oodrop.perturbers.item import CANONICAL_SETTING, Item
 from oodrop.tasks import tasks_dir
 from oodrop.tasks.general import scoring
 from oodrop.tasks.general.extraction import answer_span
+from oodrop.tasks.general.protocols import Protocol, protocols
 from oodrop.tasks.spec import Doc, TaskSpec
 
 _HOME = tasks_dir() / "general"
+BLANK_LINE = "\n\n"
+"""What stands behind a system message where there is no chat template."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -37,6 +40,11 @@ class DerivedSpec(TaskSpec):
     def derivation(self) -> Derivation:
         """What was found out about the task."""
         return self.documents.derivation
+
+    @cached_property
+    def config(self) -> Mapping[str, Any]:
+        """Configuration of the task of lm-eval, with its functions."""
+        return self.documents.config
 
     def docs(self, split: str) -> list[Doc]:
         """The documents that the task evaluates, each with its identity.
@@ -58,11 +66,28 @@ class DerivedSpec(TaskSpec):
         around: Mapping[str, str] = {}
         if self.derivation.wrapped:
             around = yaml.safe_load((_HOME / "wrappers.yaml").read_text("utf-8"))
-        return {CANONICAL_SETTING: "{prompt}", **around}
+        put = {name: protocol.message("{prompt}") for name, protocol in self._protocols.items()}
+        return {CANONICAL_SETTING: "{prompt}", **around, **put}
+
+    @cached_property
+    def _protocols(self) -> Mapping[str, Protocol]:
+        """By the name of their template: how the prompt of a task with free replies may be put."""
+        is_free = self.derivation.wrapped and self.derivation.reply
+        return {f"protocol_{n}": p for n, p in protocols().items()} if is_free else {}
+
+    def system(self, template: str) -> str:
+        """The system message that belongs to a template; "" for most, which have none."""
+        protocol = self._protocols.get(template)
+        return protocol.system or "" if protocol else ""
 
     def prompt(self, doc: Doc, template: str = CANONICAL_SETTING) -> str:
-        """The user's turn; of a task with a prompt per option, all of them."""
-        return "\n".join(self.wrap(p, template) for p in self.documents.view(doc).prompts)
+        """The template's system message and a blank line, if it has one, and the user's turn.
+
+        Of a task with a prompt per option, all of them.
+        """
+        user = "\n".join(self.wrap(p, template) for p in self.documents.view(doc).prompts)
+        system = self.system(template)
+        return f"{system}{BLANK_LINE}{user}" if system else user
 
     def wrap(self, prompt: str, template: str) -> str:
         """A prompt with the words of a template around it."""

@@ -13,7 +13,7 @@ from oodrop import DataError
 from oodrop.harness_ext.derive.bases import base_class, plain_config, plain_docs, read_config
 from oodrop.harness_ext.derive.derivation import Derivation
 from oodrop.harness_ext.derive.registry import register
-from oodrop.harness_ext.derive.spec import DerivedSpec
+from oodrop.harness_ext.derive.spec import BLANK_LINE, DerivedSpec
 from oodrop.harness_ext.fewshot import ItemSampler
 from oodrop.harness_ext.perturbed import NOT_ASKED, Docs, asked_documents, perturbed_docs
 from oodrop.perturbers.item import CANONICAL_SETTING, FEWSHOT, TEMPLATE
@@ -91,9 +91,22 @@ class DerivedTask(ConfigurableTask):
         )
 
     def fewshot_context(self, doc: Doc, num_fewshot: int, *args: Any, **kwargs: Any) -> Any:
-        """As the parent, with the examples of this very item."""
+        """As the parent, with the examples of this very item and its template's system message."""
         self._turn_to(doc)
-        return super().fewshot_context(doc, num_fewshot, *args, **kwargs)
+        told = kwargs | self._system_instruction(doc, kwargs)
+        return super().fewshot_context(doc, num_fewshot, *args, **told)
+
+    def _system_instruction(self, doc: Doc, given: Mapping[str, Any]) -> dict[str, str]:
+        """The template's system message behind the user's own; nothing where it has none."""
+        system = self.spec.system(self._template(doc))
+        if not system:
+            return {}
+        own = given.get("system_instruction")
+        told = BLANK_LINE.join([own, system] if own else [system])
+        # lm-eval 0.4.13 puts nothing between a system message and what follows it as plain text.
+        return {
+            "system_instruction": told + ("" if given.get("apply_chat_template") else BLANK_LINE)
+        }
 
     def examples(self, doc: Doc, count: int) -> list[Doc]:
         """The few-shot examples that this very item is shown."""

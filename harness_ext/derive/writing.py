@@ -16,13 +16,12 @@ from oodrop.harness_ext.derive.promptaudit import (
     PromptAudit,
     audit_prompts,
     fewshot_problems,
+    make_variant,
 )
 from oodrop.harness_ext.derive.registry import derive, register
 from oodrop.harness_ext.derive.spec import DerivedSpec
-from oodrop.harness_ext.derive.task import DerivedTask
-from oodrop.harness_ext.perturbed import only_documents
 from oodrop.harness_ext.variants import evenly_spaced
-from oodrop.harness_ext.yamls import applicable, task_config, task_name, task_yamls
+from oodrop.harness_ext.yamls import applicable, task_yamls
 from oodrop.perturbers.suites import Suite
 from oodrop.perturbers.variant import Variant
 from oodrop.reports.writing import write_whole
@@ -124,19 +123,11 @@ def audit(
     shown = own if shots is None else shots
     total = len(spec.docs(spec.eval_split))
     only = None if items is None else evenly_spaced(range(total), items)
-    canonical = _task(spec, Variant(), shown, only)
+    canonical = make_variant(spec, Variant(), shown, only)
     for variant in applicable(spec, suite):
         found = audit_prompts(spec, variant, shots=shown, only=only, count=count, longest=longest)
-        wrong = fewshot_problems(canonical, _task(spec, variant, shown, only), shown)
+        wrong = fewshot_problems(canonical, make_variant(spec, variant, shown, only), shown)
         yield PromptAudit(**{**found.__dict__, "problems": (*found.problems, *wrong)})
-
-
-def _task(
-    spec: DerivedSpec, variant: Variant, shots: int, only: Sequence[int] | None
-) -> DerivedTask:
-    config = {**task_config(spec, variant), "num_fewshot": shots}
-    with only_documents({} if only is None else {task_name(spec, variant): only}):
-        return DerivedTask(config)
 
 
 def names_and_tasks(names: Sequence[str]) -> dict[str, tuple[str, ...]]:

@@ -15,6 +15,7 @@ from oodrop.perturbers.tables import table
 _REGISTERS = ("polite", "casual", "formal", "terse", "legalese")
 _FORMATS = tuple(f"{k:02d}" for k in range(1, 17))
 _FORMS = ("prose", "bullets", "table", "yaml", "json", "headers_absent", "headers_renamed")
+_PROTOCOLS = ("direct", "training", "card")
 _NO_QUESTION = NotApplicable("the item has no segment 'question'")
 
 
@@ -52,6 +53,23 @@ def format_grammar(item: Item, rng: random.Random, *, id: str) -> Sequence[Edit]
 def structure_form(item: Item, rng: random.Random, *, form: str) -> Sequence[Edit] | NotApplicable:
     """The material is given as prose, bullets, a table, YAML or JSON, or without headers."""
     return switch(item, TEMPLATE, f"structure_{form}")
+
+
+@perturber(
+    "phrasing.prompt_protocol",
+    level="prompt",
+    evidence="checked",
+    parameters={"protocol": _PROTOCOLS},
+    languages=("*",),
+)
+def prompt_protocol(
+    item: Item, rng: random.Random, *, protocol: str
+) -> Sequence[Edit] | NotApplicable:
+    """The prompt is put as in training, as on the model card, or as it is: system message and all.
+
+    Source: RLPR, arXiv 2506.18254; the protocols are those of ``tasks/general/protocols.yaml``.
+    """
+    return switch(item, TEMPLATE, f"protocol_{protocol}")
 
 
 @perturber(

@@ -158,10 +158,10 @@ def test_the_keys_of_a_configuration(keys: str, wanted: Any, tmp_path: Path) -> 
 
 def test_beside_a_configuration_they_are_no_options(refusal: Refusal) -> None:
     Path("run.yaml").write_text("")
-    for option in (["--preset", "card"], ["--gen_kwargs", "max_gen_toks=5"]):
+    for option in (["--preset", "card"], ["--gen_kwargs", "max_gen_toks=5"], ["--repeats", "2"]):
         code, said = refusal(["run", "run.yaml", *option])
         assert code == 2
-        assert "gen_kwargs and preset are keys of its checkpoints" in said
+        assert "gen_kwargs, preset and repeats are keys of its checkpoints" in said
 
 
 def test_the_help_shows_an_example(capsys: pytest.CaptureFixture[str]) -> None:

@@ -76,6 +76,7 @@ SETTINGS = [
     ("phrasing.template", {"id": "t07"}, "template", "t07"),
     ("phrasing.format_grammar", {"id": "04"}, "template", "format_04"),
     ("phrasing.structure_form", {"form": "yaml"}, "template", "structure_yaml"),
+    ("phrasing.prompt_protocol", {"protocol": "card"}, "template", "protocol_card"),
 ]
 
 
