@@ -45,7 +45,9 @@ def load(
 def test_every_task_is_in_the_index() -> None:
     manager = TaskManager(include_path=str(tasks_dir()), include_defaults=False)
     assert set(manager.all_tasks) >= NAMES
-    assert {path.stem for path in FOLDER.glob("[!_]*.yaml")} == NAMES
+    own = {path.stem for path in FOLDER.glob("[!_]*.yaml")}
+    assert set(manager.all_tasks) >= own
+    assert {name for name in own if not name.startswith("oodrop_")} == NAMES
 
 
 @pytest.mark.parametrize(
