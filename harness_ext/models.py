@@ -145,7 +145,7 @@ class BagOfWords(ReferenceModel):
             spec, item = _task_of(request)
             if (
                 _one_question(item)
-                and spec.has(spec.train_split)
+                and spec.train_split
                 and (spec, request.args[0]) not in self._said
             ):
                 prompts.setdefault(spec, {})[request.args[0]] = None

@@ -49,7 +49,7 @@ def find_scoring(
     task: ConfigurableTask,
     docs: Sequence[Doc],
     views: Sequence[View],
-    options: Sequence[tuple[Sequence[str], int]],
+    options: Sequence[tuple[Sequence[str], int] | None],
 ) -> Scoring:
     """The metric by which the right answer of every document scores 1 and a wrong one less.
 
@@ -57,7 +57,8 @@ def find_scoring(
         task: the task of lm-eval.
         docs: some of its documents.
         views: of these.
-        options: option texts and place of the right one, of these; empty where there are none.
+        options: option texts and place of the right one, of these, None for one that names none;
+            empty where there are no options.
 
     Raises:
         NotDerivableError: when there is none: nothing shows that a variant can be answered.
@@ -68,7 +69,8 @@ def find_scoring(
     best: Scoring | None = None
     for form in [""] if task.OUTPUT_TYPE != "generate_until" else forms:
         answers = [
-            _answer(seen, form, options[k] if options else None) for k, seen in enumerate(views)
+            _answer(seen, form, options[k]) if options else _answer(seen, form)
+            for k, seen in enumerate(views)
         ]
         found = judge.pairs(answers)
         if len(found) > judge.most:  # a form that more filters understand is what is asked for
@@ -144,9 +146,16 @@ class _Judge:
             self.reasons[f"no metric of {listed} is known to say right or wrong"] = None
 
 
-def _answer(seen: View, form: str, options: tuple[Sequence[str], int] | None) -> _Answer:
+_NO_OPTIONS: tuple[Sequence[str], int] = ((), 0)
+
+
+def _answer(
+    seen: View, form: str, options: tuple[Sequence[str], int] | None = _NO_OPTIONS
+) -> _Answer:
     """A right answer and a wrong one; None where the document has not both."""
-    if form and options:
+    if form and options is None:
+        return None
+    if form and options and options[0]:
         return right_reply(form, *options), _WRONG
     if form:
         return right_reply(form, (), free_answer(seen, form)), _WRONG

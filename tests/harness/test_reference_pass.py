@@ -204,7 +204,7 @@ def test_reports_show_the_drop_of_the_score_beside_that_of_accuracy(
     print_report(report, Console(width=120))
     said = " ".join(capsys.readouterr().out.split())
     assert "(reference_probability; chance 0.0%; 6 items" in said
-    assert "Noise floor, tiny: a rerun moves scores by 0." in said
+    assert "of scores move on a rerun (4 of 6), by 0.0 points on average" in said
 
 
 def test_certificates_hold_and_tampering_shows(with_scores: Path) -> None:
