@@ -138,3 +138,27 @@ def test_generators_are_left_where_they_were(spec_of: SpecOf) -> None:
     before = np.random.get_state()[1].tolist()  # noqa: NPY002
     spec_of("gpqa_main_zeroshot").docs("train")
     assert np.random.get_state()[1].tolist() == before  # noqa: NPY002
+
+
+def test_unsorted_samples_pair_by_item_whatever_the_harness_logs(spec_of: SpecOf) -> None:
+    """lm-eval 0.4.13 logs wrong ``doc_id`` then (its issue 4084); the item is in the document."""
+    from lm_eval import simple_evaluate
+    from lm_eval.tasks import TaskManager
+
+    spec = spec_of("arc_easy")
+    name = task_name(spec, TYPO)
+    task = made(spec)
+    results = simple_evaluate(
+        model="oodrop-oracle",
+        tasks=[task],
+        task_manager=TaskManager(include_defaults=False),
+        samples={name: [4, 0, 2]},
+        log_samples=True,
+        bootstrap_iters=0,
+    )
+    rows = results["samples"][name]
+    assert sorted(row["doc"]["oodrop"]["item_id"] for row in rows) == sorted(
+        spec.docs("test")[k][IDENTITY][0] for k in (0, 2, 4)
+    )
+    for row in rows:
+        assert row["doc"]["question"] in row["arguments"][0][0]
