@@ -100,6 +100,7 @@ def test_run_derives_on_the_fly_and_reports(
     assert {task["task"] for task in report["tasks"]} == set(names)
     for task in report["tasks"]:
         assert {drop["estimate"] for drop in task["analysis"]["drops"]} == {0.0}
+        assert {a["estimate"] for a in task["analysis"]["accuracies"]} == {1.0}
     capsys.readouterr()
     assert oodrop(["verify", str(out)]) == 0
     assert oodrop(["run", "--model", "oodrop-oracle", "--tasks", "wikitext", *data]) == 2

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import random
 from collections.abc import Callable
 from pathlib import Path
@@ -9,9 +10,13 @@ from typing import Any
 
 import numpy as np
 import pytest
+import yaml
 
+from oodrop import DataError
 from oodrop.harness_ext.derive import bases, registry
+from oodrop.harness_ext.derive.derivation import Derivation
 from oodrop.harness_ext.derive.documents import IDENTITY
+from oodrop.harness_ext.derive.localdata import name_data
 from oodrop.harness_ext.derive.promptaudit import audit_prompts, fewshot_problems
 from oodrop.harness_ext.derive.spec import DerivedSpec
 from oodrop.harness_ext.derive.task import DerivedTask
@@ -162,3 +167,34 @@ def test_unsorted_samples_pair_by_item_whatever_the_harness_logs(spec_of: SpecOf
     )
     for row in rows:
         assert row["doc"]["question"] in row["arguments"][0][0]
+
+
+def test_the_audit_sees_a_frame_that_moves_with_the_text(tmp_path: Path) -> None:
+    """Said to be text by hand, for what is found by program would have refused it."""
+    (tmp_path / "odd_task.yaml").write_text(
+        yaml.safe_dump(
+            {
+                "task": "odd_task",
+                "test_split": "test",
+                "output_type": "multiple_choice",
+                "doc_to_text": "{{question}}{{' (long)' if question|length > 40 else ''}}",
+                "doc_to_choice": ["yes", "no"],
+                "doc_to_target": "label",
+                "metadata": {"version": 1.0},
+            }
+        )
+    )
+    rows = [
+        {"question": f"Does it rain {'very often ' * k}in the mountains?", "label": k % 2}
+        for k in range(4)
+    ]
+    data = "".join(json.dumps(row) + "\n" for row in rows)
+    (tmp_path / "odd.jsonl").write_text(data)
+    name_data([f"odd_task={tmp_path / 'odd.jsonl'}"])
+    derivation = Derivation(str(tmp_path / "odd_task.yaml"), {"question": "question"}, chance=0.5)
+    audit = audit_prompts(registry.register("odd_task", derivation), TYPO)
+    assert audit.changed == 4
+    assert 0 < len(audit.problems) < 4
+    assert all("not its declared texts in an unchanged frame" in p for p in audit.problems)
+    with pytest.raises(DataError, match="the prompt audit found"):
+        audit.check()
