@@ -90,7 +90,8 @@ class Bound:
         eligible = answer.eligible if isinstance(answer, Proposal) else None
         proposed = answer.edits if isinstance(answer, Proposal) else answer
         edits = _checked_edits(plugin, item, proposed)
-        return _certify(item, plugin, edits, eligible, self._reviewed)
+        reviewed = self._reviewed and plugin.name not in item.unrated
+        return _certify(item, plugin, edits, eligible, reviewed)
 
 
 def _call(plugin: Perturber, item: Item, rng: random.Random, options: Mapping[str, Any]) -> Any:

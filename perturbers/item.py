@@ -80,6 +80,8 @@ class Item:
             contract).
         parent: where the item was itself made from another one of its task: what was done, and that
             item's id. No perturber is applied on top of it; the report pairs it with its parent.
+        unrated: perturbers whose ratings say nothing here: the texts that they take from the task
+            are others than those that were rated.
         language: language code of the text; a perturber that does not know it does not apply.
         render: gives the prompt of an item, for guards that look at the whole of it.
         rederive: recomputes the gold from the item by program, where the task can.
@@ -105,6 +107,7 @@ class Item:
     protected: tuple[str, ...] = ()
     required: tuple[str, ...] = ()
     parent: tuple[str, str] | None = None
+    unrated: frozenset[str] = frozenset()
     language: str = "en"
     render: Callable[[Item], str] | None = field(default=None, compare=False, repr=False)
     rederive: Callable[[Item], int | str] | None = field(default=None, compare=False, repr=False)

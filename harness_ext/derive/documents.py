@@ -40,6 +40,7 @@ _LISTED = re.compile(r"^[ \t]*\(?[A-Ja-j1-9][.):]\)?[ \t]+\S.*$", re.M)
 _HEADED = re.compile(
     r"^[ \t]*(?:answer )?(?:options|choices)[ \t]*:(.*?)(?:\n\n|\Z)", re.I | re.M | re.S
 )
+_UNRATED = frozenset({"phrasing.template"})  # raters saw the templates of our own tasks
 
 
 class Documents:
@@ -130,6 +131,7 @@ class Documents:
             listed=self.derivation.movable,
             protected=_protected(texts, choices),
             language=self.derivation.language,
+            unrated=_UNRATED,
         )
 
     def _shown(self, doc: Doc, seen: View) -> Iterator[tuple[str, str, tuple[int, int] | None]]:

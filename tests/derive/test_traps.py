@@ -59,6 +59,17 @@ def test_variants_of_the_examples_pass_the_audit(spec_of: SpecOf) -> None:
     assert fewshot_problems(made(spec, Variant()), made(spec, variant, num_fewshot=3), 3) == []
 
 
+def test_words_around_a_prompt_were_not_rated(spec_of: SpecOf) -> None:
+    spec = spec_of("gsm8k")
+    for variant, level in (
+        (Variant("phrasing.template", {"id": "t05"}), "checked"),
+        (Variant("lexical.misspelling", severity=2), "reviewed"),
+    ):
+        docs = made(spec, variant).eval_docs
+        assert {d["oodrop"]["evidence"] for d in docs} <= {level, None}
+        assert any(d["oodrop"]["evidence"] == level for d in docs)
+
+
 @pytest.mark.parametrize("name", ["race", "bbh_zeroshot_snarks", "gpqa_main_zeroshot", "arc_easy"])
 def test_no_item_stands_among_its_own_examples(name: str, spec_of: SpecOf) -> None:
     spec = spec_of(name)
