@@ -291,6 +291,10 @@ def check_outputs(folder: Path, counts: Mapping[str, int]) -> None:
             raise RunError(f"{found[0]} holds {written} of {count} samples")
 
 
+def _edition(task: TaskSpec) -> str:
+    return task.documents.edition if isinstance(task, DerivedSpec) else task.edition
+
+
 def _identity(
     plan: RunPlan,
     spec: CheckpointSpec,
@@ -299,7 +303,7 @@ def _identity(
     fingerprint: str,
 ) -> dict[str, Any]:
     """What a finished stage must match to be reused; what explains a difference best is first."""
-    editions = {task.name: task.edition for task, _ in stage.variants if task.edition}
+    editions = {task.name: made for task, _ in stage.variants if (made := _edition(task))}
     return {
         **({"repeats": spec.replies} if spec.replies > 1 else {}),
         "items": spec.items,

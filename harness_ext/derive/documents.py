@@ -82,6 +82,12 @@ class Documents:
             result.append({**doc, IDENTITY: [own, self._cluster(doc) or own, self.asks(doc)]})
         return result
 
+    @cached_property
+    def edition(self) -> str:
+        """Tells these documents, taken in this way, from others under the same name."""
+        content = [self.derivation.as_dict(), self.evaluated]
+        return _digest(json.dumps(content, sort_keys=True, default=str))
+
     def identify(self, doc: Doc) -> str:
         """What tells a canonical document from others: its own id, or its content."""
         with suppress(KeyError):  # a copy of the data may lack the column

@@ -18,6 +18,9 @@ from oodrop.harness_ext.derive.bases import NotDerivableError, refused_by_name, 
 from oodrop.harness_ext.derive.scoring import METRICS
 from oodrop.harness_ext.derive.writing import Outcome
 
+_WRITTEN = (
+    "Written by `python -m tests.derive.families` for lm-eval {}; a test compares the first table."
+)
 _TRIED = (
     "Of {} tasks in {} families, tried on documents of the right schema, {} are derived and {} "
     "refused."
@@ -103,7 +106,7 @@ def page(families: Iterable[Family], tried: Iterable[tuple[str, Outcome]], versi
     lines = [
         "# What of lm-eval can be derived",
         "",
-        f"Written by `python -m tests.derive.families` for lm-eval {version}; a test compares it.",
+        _WRITTEN.format(version),
         "",
         "## Tried on data",
         "",

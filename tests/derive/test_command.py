@@ -10,7 +10,9 @@ import pytest
 import yaml
 from lm_eval.tasks import TaskManager
 
+from oodrop.harness_ext import perturbed
 from oodrop.harness_ext.cli.app import run as oodrop
+from oodrop.harness_ext.derive import bases, registry
 from oodrop.harness_ext.derive.documents import Documents
 from oodrop.harness_ext.derive.task import DerivedTask
 
@@ -105,6 +107,24 @@ def test_run_derives_on_the_fly_and_reports(
     assert oodrop(["verify", str(out)]) == 0
     assert oodrop(["run", "--model", "oodrop-oracle", "--tasks", "wikitext", *data]) == 2
     assert "wikitext" in said(capsys)
+
+
+def test_a_finished_run_is_not_reused_for_other_data(
+    stubs: Stubs, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    lines = (stubs("piqa") / "validation.jsonl").read_text().splitlines(keepends=True)
+    command = ["run", "--model", "oodrop-oracle", "--tasks", "piqa", "--suite", "smoke-1.0"]
+    command += ["-o", str(tmp_path / "runs"), "--data"]
+    for name, rows in (("one", lines), ("other", lines[1:])):
+        (tmp_path / f"{name}.jsonl").write_text("".join(rows))
+    assert oodrop([*command, f"piqa={tmp_path / 'one.jsonl'}"]) == 0
+    capsys.readouterr()
+    assert oodrop([*command, f"piqa={tmp_path / 'one.jsonl'}"]) == 0
+    assert "is there already" in said(capsys)
+    for known in (registry._DERIVED, bases._FETCHED, perturbed._ITEMS, perturbed._DOCS):
+        known.clear()  # as in a process of its own
+    assert oodrop([*command, f"piqa={tmp_path / 'other.jsonl'}"]) == 2
+    assert "holds an evaluation with another data" in said(capsys)
 
 
 def test_a_configuration_names_local_copies_beside_itself(stubs: Stubs, tmp_path: Path) -> None:
