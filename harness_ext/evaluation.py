@@ -82,7 +82,13 @@ class Evaluation:
 
 
 def evaluate(
-    spec: CheckpointSpec, stage: Stage, samples: Samples, lm: JournalledLM, folder: Path
+    spec: CheckpointSpec,
+    stage: Stage,
+    samples: Samples,
+    lm: JournalledLM,
+    folder: Path,
+    *,
+    is_round: bool = False,
 ) -> Evaluation:
     """Run lm-eval on the stage's tasks.
 
@@ -92,6 +98,7 @@ def evaluate(
         samples: documents of each.
         lm: the model.
         folder: where the evaluation is to be written.
+        is_round: whether these very documents are asked this one time.
 
     Raises:
         RunError: when lm-eval gives no results.
@@ -101,7 +108,7 @@ def evaluate(
     from lm_eval.tasks import TaskManager
 
     tracker = EvaluationTracker(output_path=str(folder))
-    with only_documents(samples):
+    with only_documents(samples, keep=not is_round):
         results = simple_evaluate(
             model=lm,
             model_args=",".join(f"{k}={v}" for k, v in spec.resolved_args().items()),

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -155,18 +155,24 @@ _ONLY: ContextVar[Mapping[str, frozenset[int]]] = ContextVar("only", default={})
 
 
 @contextmanager
-def only_documents(indices: Mapping[str, Collection[int]]) -> Iterator[None]:
+def only_documents(indices: Mapping[str, Collection[int]], *, keep: bool = True) -> Iterator[None]:
     """While it lasts, tasks are made that perturb these documents of their evaluated split alone.
 
     Args:
         indices: by name of the task, as given to lm-eval's ``samples``; a task that is not among
             them perturbs all.
+        keep: whether other checkpoints will be sent the very same documents.
     """
-    token = _ONLY.set({task: frozenset(chosen) for task, chosen in indices.items()})
+    chosen = {task: frozenset(some) for task, some in indices.items()}
+    token = _ONLY.set(chosen)
     try:
         yield
     finally:
         _ONLY.reset(token)
+        if not keep:
+            sets = set(chosen.values())
+            for key in [key for key in _DOCS if key[-1] in sets]:
+                del _DOCS[key]
 
 
 def asked_documents(task: str) -> frozenset[int] | None:
@@ -203,6 +209,14 @@ def changes_any(spec: TaskSpec, variant: Variant, shots: int) -> bool:
         bound(_with_shots(source.item(k), shots)).certificate.outcome == "changed"
         for k in range(len(source.docs))
     )
+
+
+def outcomes_of(
+    spec: TaskSpec, variant: Variant, shots: int, indices: Iterable[int]
+) -> dict[int, str]:
+    """What the variant does to documents of the evaluated split, by index."""
+    bound, source = Bound(variant), canonical_items(spec, spec.eval_split)
+    return {k: bound(_with_shots(source.item(k), shots)).certificate.outcome for k in indices}
 
 
 class CanonicalItems:

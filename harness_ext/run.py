@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from oodrop import DataError, OodropError, RunError
+from oodrop.harness_ext.adaptive import asked_before, decide
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.derive.promptaudit import audit_prompts
 from oodrop.harness_ext.derive.spec import DerivedSpec
 from oodrop.harness_ext.evaluation import (
     TORCH_SEEDS,
+    Evaluation,
+    Samples,
     evaluate,
     quiet_harness,
     subset_samples,
@@ -176,8 +179,8 @@ class _Work:
         return self._lm
 
     def _evaluate(self, stage: Stage, lm: JournalledLM, partial: Path) -> None:
-        samples = subset_samples(self.plan, self.spec, stage)
         try:
+            samples, noted = self._samples(stage, lm, partial)
             evaluation = evaluate(self.spec, stage, samples, lm, partial)
         except (OodropError, KeyboardInterrupt):
             raise
@@ -187,7 +190,24 @@ class _Work:
                 f"{type(error).__name__}: {error}; the answers so far are in {self._journal}, and "
                 "the same command continues after them"
             ) from error
-        evaluation.write(self.spec, {"samples_seed": self.plan.seed if samples else None})
+        evaluation.write(self.spec, noted)
+
+    def _samples(
+        self, stage: Stage, lm: JournalledLM, partial: Path
+    ) -> tuple[dict[str, list[int]], dict[str, Any]]:
+        """The documents of each task, and what the results file says about them."""
+        if self.plan.stop is None:
+            samples = subset_samples(self.plan, self.spec, stage)
+            return samples, {"samples_seed": self.plan.seed if samples else None}
+        seeded = {"samples_seed": self.plan.seed}
+        if stage.name == "rerun":
+            return asked_before(self.folder / "main", stage), seeded
+
+        def ask(some: Stage, samples: Samples) -> Evaluation:
+            return evaluate(self.spec, some, samples, lm, partial, is_round=True)
+
+        decided = decide(self.plan, self.spec, stage, ask, self.reporter.message)
+        return decided.samples, {**seeded, "stopping": decided.record}
 
 
 def _on(spec: CheckpointSpec) -> str:

@@ -111,7 +111,8 @@ def main(model: str, kind: str, form: str, moments: int, out: Path) -> None:
     begin = time.monotonic()
     finished(wanted, out / "whole")
     whole = time.monotonic() - begin
-    print(json.dumps({"seconds": whole, "samples": digests(out / "whole")}), flush=True)
+    sys.stdout.write(json.dumps({"seconds": whole, "samples": digests(out / "whole")}) + "\n")
+    sys.stdout.flush()
     rng = random.Random(f"{kind} {form}")
     for moment in range(moments):
         folder = out / f"killed{moment}"
@@ -119,7 +120,8 @@ def main(model: str, kind: str, form: str, moments: int, out: Path) -> None:
         if moment % 2:
             told.append(killed(wanted, folder, rng.uniform(0.0, whole)))
         finished(wanted, folder)
-        print(json.dumps({"killed": told, "samples": digests(folder)}), flush=True)
+        sys.stdout.write(json.dumps({"killed": told, "samples": digests(folder)}) + "\n")
+        sys.stdout.flush()
         shutil.rmtree(folder)
 
 
