@@ -230,12 +230,20 @@ class CanonicalItems:
         self.docs = spec.docs(split)
         self._spec = spec
         self._items: dict[int, Item] = {}
+        self._places: dict[int, Doc] = {}
 
     def item(self, index: int) -> Item:
         """The item of the document at this index."""
         if index not in self._items:
             self._items[index] = self._spec.item(self.docs[index])
         return self._items[index]
+
+    def place(self, index: int) -> Doc:
+        """What stands at this index for a variant that is not asked about the document."""
+        if index not in self._places:
+            doc = self._spec.to_doc(self.docs[index], self.item(index))
+            self._places[index] = {**doc, "oodrop": NOT_ASKED}
+        return self._places[index]
 
 
 def canonical_items(spec: TaskSpec, split: str) -> CanonicalItems:
@@ -256,7 +264,7 @@ def _perturb_split(
     bank = {} if replayed is None else {"bank_sha256": replayed}
     for index, doc in enumerate(source.docs):
         if only is not None and index not in only:
-            result.append({**spec.to_doc(doc, source.item(index)), "oodrop": NOT_ASKED})
+            result.append(source.place(index))
             continue
         done = bound(_with_shots(source.item(index), shots))
         changed = spec.to_doc(doc, done.item)
