@@ -14,51 +14,15 @@ from typing import Any
 
 import torch
 from lm_eval.api.model import CacheHook
-from lm_eval.api.registry import get_model
 
-from oodrop import DataError, UnknownNameError
+from oodrop import DataError
 from oodrop.harness_ext.bench.memory import watch_peak
+from oodrop.harness_ext.bench.randommodels import random_backend, tokenizer_for
 from oodrop.harness_ext.checkpoints import CheckpointSpec, check_model
 from oodrop.harness_ext.journal import Journal, JournalledLM
 from oodrop.harness_ext.models import PACKED
 
 STOCK = "hf"
-SHAPES: dict[str, dict[str, Any]] = {
-    "qwen2-0.5b": {
-        "vocab_size": 151936,
-        "hidden_size": 896,
-        "intermediate_size": 4864,
-        "num_hidden_layers": 24,
-        "num_attention_heads": 14,
-        "num_key_value_heads": 2,
-        "tie_word_embeddings": True,
-    },
-    "qwen2-1.5b": {
-        "vocab_size": 151936,
-        "hidden_size": 1536,
-        "intermediate_size": 8960,
-        "num_hidden_layers": 28,
-        "num_attention_heads": 12,
-        "num_key_value_heads": 2,
-        "tie_word_embeddings": True,
-    },
-    "qwen2-7b": {
-        "vocab_size": 152064,
-        "hidden_size": 3584,
-        "intermediate_size": 18944,
-        "num_hidden_layers": 28,
-        "num_attention_heads": 28,
-        "num_key_value_heads": 4,
-        "tie_word_embeddings": False,
-    },
-}
-"""Published shapes of Qwen2 (their ``config.json``)."""
-_COMMON: dict[str, Any] = {
-    "max_position_embeddings": 32768,
-    "rope_parameters": {"rope_type": "default", "rope_theta": 1e6},
-}
-_SEED = 2026
-
 # Larger batches are no faster on a CPU; a GPU goes on.
 SIZES = (1, 4, 8, 16, 32, 64, 128)
 _SAMPLE = 8
@@ -100,57 +64,19 @@ def load_pair(
         UnknownNameError: for a shape that is not known.
         DataError: when it is no decoder-only model.
     """
+    tokenizer = None if shape is None else tokenizer_for(checkpoint, shape)
+    found = {}
     for name in backends:
         check_model(name)  # fills lm-eval's registry
-    if shape is None:
-        found = {name: replace(checkpoint, model=name).load() for name in backends}
-    else:
-        found = _of_random_weights(checkpoint, shape, backends)
-    for lm in found.values():
+        spec = replace(checkpoint, model=name)
+        lm = spec.load() if shape is None else random_backend(spec, shape, tokenizer)
         if lm.backend != "causal":
             raise DataError(
                 "bench inference compares backends on decoder-only models, got "
                 f"{type(lm.model).__name__}, which is none"
             )
+        found[name] = lm
     return found
-
-
-def _of_random_weights(
-    checkpoint: CheckpointSpec, shape: str, backends: Sequence[str]
-) -> dict[str, Any]:
-    if shape not in SHAPES:
-        raise UnknownNameError("shape", shape, SHAPES)
-    from transformers import AutoTokenizer
-
-    args = checkpoint.resolved_args()
-    known = {key: args[key] for key in ("gguf_file",) if key in args}
-    tokenizer = AutoTokenizer.from_pretrained(args["pretrained"], **known)
-    if len(tokenizer) > SHAPES[shape]["vocab_size"]:
-        raise DataError(
-            f"the tokenizer of {args['pretrained']} has {len(tokenizer)} tokens, and {shape} has "
-            f"room for {SHAPES[shape]['vocab_size']}"
-        )
-    device = checkpoint.device or ("cuda" if torch.cuda.is_available() else "cpu")
-    return {
-        name: get_model(name)(
-            pretrained=random_model(shape, device),
-            tokenizer=tokenizer,
-            device=device,
-            batch_size=checkpoint.batch_size,
-        )
-        for name in backends
-    }
-
-
-def random_model(shape: str, device: str) -> Any:
-    """A Qwen2 of a published shape in bfloat16, made on the device, always the same weights."""
-    from transformers import AutoModelForCausalLM, Qwen2Config
-
-    config = Qwen2Config(**SHAPES[shape], **_COMMON)
-    devices = [torch.device(device)] if torch.device(device).type == "cuda" else []
-    with torch.random.fork_rng(devices), torch.device(device):
-        torch.manual_seed(_SEED)
-        return AutoModelForCausalLM.from_config(config, dtype=torch.bfloat16).eval()
 
 
 def taken(

@@ -57,6 +57,11 @@ class Mix:
         """Those of all calls."""
         return [request for call in self.calls for request in call]
 
+    @property
+    def size(self) -> int:
+        """Number of requests."""
+        return sum(map(len, self.calls))
+
 
 def by_procedure(spec: TaskSpec, seed: int = DEFAULT_SEED) -> list[list[int]]:
     """Indices of the evaluated documents by procedure, procedures and items in a seeded order."""

@@ -6,9 +6,14 @@ import os
 from collections.abc import Callable, Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from functools import reduce
 from itertools import islice, pairwise
+from operator import add
+from typing import Any
 
 import numpy as np
+
+from oodrop.harness_ext.bench.mixes import Mix
 
 _WIDE = np.dtype(">u4")  # big-endian: bytes sort as the numbers do
 _AT_ONCE = 4096
@@ -57,6 +62,14 @@ def count_tokens(
     ordered = [b"", *sorted(set(rows))]
     unique = sum(len(late) - _shared(early, late) for early, late in pairwise(ordered))
     return TokenCount(asked // _WIDE.itemsize, unique // _WIDE.itemsize)
+
+
+def count_mix(lm: Any, mix: Mix) -> TokenCount:
+    """Tokens of a mix; what goes to the model in another call shares nothing with the first."""
+    found = (
+        count_tokens((r.args for r in call), lm.tok_encode, lm.max_length) for call in mix.calls
+    )
+    return reduce(add, found)
 
 
 def _shared(early: bytes, late: bytes) -> int:

