@@ -399,6 +399,9 @@ def test_options_go_by_their_number_and_variants_are_items_of_their_own() -> Non
     one = [(-1.0, False), (-2.0, False)] * 2
     other = [(-1.0, False), (-2.0, False), (-2.0, False), (-1.0, False)]
     assert compare(asked, one, other) == Parity(1.0, 2, 1, 0)
+    asked = [choice(0, idx, gold=2) for idx in (2, 0, 1)]
+    one, other = ([(v, False) for v in values] for values in ((-3, -1.0, -2), (-3, -2.0, -1)))
+    assert compare(asked, one, other).disagreements == 0
 
 
 def test_a_planted_disagreement_is_counted(
@@ -440,7 +443,7 @@ def run_of(seconds: float) -> Taken:
 
 def test_each_backend_has_its_turn_and_the_least_counts() -> None:
     order: list[str] = []
-    planned: dict[str, Iterator[float]] = {"hf": iter((9.0, 6.0)), "hf-packed": iter((2.0, 3.0))}
+    planned: dict[str, Iterator[float]] = {"hf": iter((9.0, 6.0)), "hf-packed": iter((2.0, 4.0))}
 
     def work(name: str) -> Any:
         def call() -> Taken:
@@ -453,7 +456,7 @@ def test_each_backend_has_its_turn_and_the_least_counts() -> None:
     done = in_turns(mix, {name: work(name) for name in planned}, 2, lambda text: None)
     assert order == ["hf", "hf-packed"] * 2
     assert done.ratio("hf", "hf-packed") == 3.0
-    assert [row["seconds_each"] for row in done.rows()] == [[9.0, 6.0], [2.0, 3.0]]
+    assert [row["seconds_each"] for row in done.rows()] == [[9.0, 6.0], [2.0, 4.0]]
     assert done.rows()[1]["speedup"] == 3.0
 
 
@@ -461,6 +464,8 @@ def test_without_a_count_there_is_no_share_of_the_limit() -> None:
     done = Measured(Mix("m", ((),), 1, 1, 1), {"hf": [run_of(1.0)]})
     assert done.limit_fraction("hf") is None
     assert done.rows()[0]["limit_fraction"] is None
+    ours = Measured(done.mix, {"hf-packed": [run_of(1.0)], "journal": [run_of(1.0)]})
+    assert [row["speedup"] for row in ours.rows()] == [None, None]
 
 
 @pytest.mark.parametrize(
