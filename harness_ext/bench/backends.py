@@ -19,7 +19,8 @@ from oodrop import DataError
 from oodrop.harness_ext.bench.memory import watch_peak
 from oodrop.harness_ext.bench.randommodels import random_backend, tokenizer_for
 from oodrop.harness_ext.checkpoints import CheckpointSpec, check_model
-from oodrop.harness_ext.journal import Journal, JournalledLM
+from oodrop.harness_ext.journal import Journal
+from oodrop.harness_ext.journalled import JournalledLM
 from oodrop.harness_ext.models import PACKED
 
 STOCK = "hf"
