@@ -26,10 +26,11 @@ from torch.nn import functional
 from transformers import DynamicCache
 
 from oodrop import DataError, RunError
-from oodrop.harness_ext.packable import unpackable
+from oodrop.harness_ext.outofmemory import is_out_of_memory, release_memory
+from oodrop.harness_ext.packable import why_unpackable
 from oodrop.harness_ext.packbudget import pass_tokens
 from oodrop.harness_ext.pathcache import PathCache
-from oodrop.harness_ext.tokentree import Numbers, TokenTree, token_tree
+from oodrop.harness_ext.tokenrow import Numbers, TokenRow, token_row
 
 Answer = tuple[float, bool]
 Request = tuple[tuple[str, str] | None, list[int], list[int]]
@@ -37,12 +38,11 @@ Request = tuple[tuple[str, str] | None, list[int], list[int]]
 _ON_CPU = 512  # measured on SmolLM2-135M in float32; calls are cheap, masked arithmetic is not
 _LEAST = 16  # tokens of a pass that is not halved any more
 _ROWS = 512  # of logits that are normalised at once, for memory
-_PROBE = 24
 _log = logging.getLogger(__name__)
 
 
 class Scores(NamedTuple):
-    """What a pass found: for each token asked for, in the order of the tree.
+    """What a pass found: for each token asked for, in the order of the row.
 
     Attributes:
         requests: who asked.
@@ -75,7 +75,7 @@ class HFPacked(HFLM):
                 f"pack_tokens must be a whole number of 1 or more, got {str(pack_tokens)!r:.60}"
             )
         super().__init__(*arguments, **settings)
-        self._pack_tokens = None if pack_tokens is None else int(pack_tokens)
+        self.pack_tokens = None if pack_tokens is None else int(pack_tokens)
         self._reason: str | None = None
         self.computed = 0
         """Tokens that went through the model for log-likelihoods so far."""
@@ -86,7 +86,7 @@ class HFPacked(HFLM):
     def fallback(self) -> str:
         """Why the model cannot be packed and answers as ``hf``; "" where it can."""
         if self._reason is None:
-            self._reason = self._probe()
+            self._reason = why_unpackable(self)
             if self._reason:
                 _log.warning("hf-packed answers as hf: %s", self._reason)
         return self._reason
@@ -125,19 +125,19 @@ class HFPacked(HFLM):
             kept = [*context, *continuation][-(self.max_length + 1) :]
             contexts.append(kept[: -len(continuation)])
             targets.append(continuation)
-        tree = token_tree(contexts, targets)
-        self.limit += len(tree)
-        return self._answers(requests, tree)
+        row = token_row(contexts, targets)
+        self.limit += len(row)
+        return self._answers(requests, row)
 
-    def _answers(self, requests: Sequence[Request], tree: TokenTree) -> list[Answer]:
+    def _answers(self, requests: Sequence[Request], row: TokenRow) -> list[Answer]:
         """Answer pass by pass. What a journal knows is taken from it and needs no pass."""
         known = getattr(self.cache_hook, "known", lambda kind, request: None)
         commit = getattr(self.cache_hook, "commit", lambda: None)
         found = [known("loglikelihood", r[0]) if r[0] is not None else None for r in requests]
         todo = np.array([answer is None for answer in found], dtype=bool)
         answers = [(0.0, True) if a is None else (float(a[0]), bool(a[1])) for a in found]
-        missing = np.bincount(tree.requests, minlength=len(requests))
-        for scores in self._passes(tree, todo):
+        missing = np.bincount(row.requests, minlength=len(requests))
+        for scores in self.passes(row, todo):
             for r, value, is_likeliest in zip(*scores, strict=True):
                 if todo[r]:
                     answers[r] = (answers[r][0] + value, answers[r][1] and is_likeliest)
@@ -147,72 +147,69 @@ class HFPacked(HFLM):
             commit()
         return answers
 
-    def _passes(self, tree: TokenTree, todo: npt.NDArray[np.bool_]) -> Iterator[Scores]:
+    def passes(self, row: TokenRow, todo: npt.NDArray[np.bool_]) -> Iterator[Scores]:
         """Scores of each pass that leads to something to do; passes do not depend on what that is.
 
         Raises:
             RunError: when memory runs out in a small pass.
         """
-        needed = tree.leading_to(todo)
+        needed = row.leading_to(todo)
         cache = PathCache(self._blank)
         path: Numbers = np.empty(0, dtype=np.int64)
-        start, size = 0, self._pass_size(tree)
-        while start < len(tree):
-            stop = min(start + size, len(tree))
+        start, size = 0, self._pass_size(row)
+        while start < len(row):
+            stop = min(start + size, len(row))
             if needed[start:stop].any():
-                scores = self._tried(tree, path, slice(start, stop), cache)
+                scores = self._tried(row, path, slice(start, stop), cache)
                 if scores is None:
                     size = _halved(stop - start, len(path))
                     continue
                 yield scores
-            path, start = tree.path(path, start, stop), stop
+            path, start = row.path(path, start, stop), stop
 
-    def _pass_size(self, tree: TokenTree) -> int:
-        if self._pack_tokens is not None:
-            return self._pack_tokens
+    def _pass_size(self, row: TokenRow) -> int:
+        if self.pack_tokens is not None:
+            return self.pack_tokens
         if self.device.type != "cuda":
             return _ON_CPU
         free, _ = torch.cuda.mem_get_info(self.device)
         free += torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
-        return pass_tokens(self.model.config, self.model.dtype.itemsize, free, tree.height)
+        return pass_tokens(self.model.config, self.model.dtype.itemsize, free, row.height)
 
-    def _tried(
-        self, tree: TokenTree, path: Numbers, piece: slice, cache: PathCache
-    ) -> Scores | None:
+    def _tried(self, row: TokenRow, path: Numbers, piece: slice, cache: PathCache) -> Scores | None:
         """A pass; None where memory ran out."""
         try:
-            return self._pass(tree, path, piece, cache)
+            return self._pass(row, path, piece, cache)
         except (RuntimeError, MemoryError) as error:
-            if not _out_of_memory(error):
+            if not is_out_of_memory(error):
                 raise
         # Out of the clause, where the error no longer holds on to what the pass had made.
-        if self.device.type == "cuda":
-            torch.cuda.empty_cache()
+        release_memory()
         return None
 
-    def _pass(self, tree: TokenTree, path: Numbers, piece: slice, cache: PathCache) -> Scores:
+    def _pass(self, row: TokenRow, path: Numbers, piece: slice, cache: PathCache) -> Scores:
         """Send a piece of the tree through the model, behind the path to its first token."""
         columns = np.concatenate([path, np.arange(piece.start, piece.stop)])
         rows = torch.arange(piece.start, piece.stop, device=self.device)[:, None]
         before = torch.from_numpy(columns).to(self.device) <= rows
-        seen = before & (torch.from_numpy(tree.ends[columns]).to(self.device) > rows)
+        seen = before & (torch.from_numpy(row.ends[columns]).to(self.device) > rows)
         hidden = torch.zeros(seen.shape, dtype=self.model.dtype, device=self.device)
         hidden.masked_fill_(~seen, torch.finfo(hidden.dtype).min)
-        wanted = slice(*np.searchsorted(tree.places, [piece.start, piece.stop]))
-        places, rows_of = np.unique(tree.places[wanted] - piece.start, return_inverse=True)
+        wanted = slice(*np.searchsorted(row.places, [piece.start, piece.stop]))
+        places, rows_of = np.unique(row.places[wanted] - piece.start, return_inverse=True)
         # Some models give all logits when asked for none.
         keep = torch.from_numpy(places if len(places) else np.array([0])).to(self.device)
         past = cache.along(path)
         logits = self._forward(
-            tree.tokens[piece],
+            row.tokens[piece],
             past,
             keep,
             attention_mask=hidden[None, None],
-            position_ids=torch.from_numpy(tree.depths[piece])[None].to(self.device),
+            position_ids=torch.from_numpy(row.depths[piece])[None].to(self.device),
         )
         cache.hold(columns, past)
         self.computed += piece.stop - piece.start
-        return Scores(tree.requests[wanted], *self._chances(logits, rows_of, tree.targets[wanted]))
+        return Scores(row.requests[wanted], *self._chances(logits, rows_of, row.targets[wanted]))
 
     def _forward(
         self, tokens: Numbers, cache: Any, keep: torch.Tensor, **more: Any
@@ -266,63 +263,6 @@ class HFPacked(HFLM):
         cache = DynamicCache()
         self._forward(np.zeros(1, dtype=np.int64), cache, torch.zeros(1, dtype=torch.long))
         return cache
-
-    def _probe(self) -> str:
-        """Why trees cannot be used with this model; "" where they can.
-
-        A small tree is computed as a whole, in pieces, and as `hf` does.
-        """
-        if self.backend != "causal":
-            return "it is no decoder-only model"
-        if reason := unpackable(self.model.config):
-            return reason
-        size = int(self.model.config.get_text_config().vocab_size)
-        tokens = [(7 + 31 * k) % size for k in range(2 * _PROBE)]
-        start, rest = tokens[:_PROBE], tokens[_PROBE:]
-        contexts = [start, start, [*start, *rest[:9]], rest[:2]]
-        targets = [rest[:9], [*rest[:3], *rest[12:17]], rest[3:6], rest[5:9]]
-        tree = token_tree(contexts, targets)
-        given = self._pack_tokens
-        try:
-            plain = [self._stock_scores(c, t) for c, t in zip(contexts, targets, strict=True)]
-            for self._pack_tokens in (len(tree), 10):
-                found: list[list[float]] = [[] for _ in contexts]
-                for scores in self._passes(tree, np.ones(len(contexts), dtype=bool)):
-                    for request, value in zip(scores.requests, scores.values, strict=True):
-                        found[request].append(value)
-                if reason := self._apart(found, plain):
-                    return reason
-        except Exception as error:  # any architecture fails in its own way; its reason is shown
-            return f"a small tree failed with {type(error).__name__}: {error!s:.80}"
-        finally:
-            self._pack_tokens, self.computed = given, 0
-        return ""
-
-    def _apart(self, found: list[list[float]], plain: list[list[float]]) -> str:
-        a, b = np.array(sum(found, [])), np.array(sum(plain, []))
-        allowed = 1e-4 if self._is_exact else 0.1 + 0.02 * np.abs(b)
-        if (np.abs(a - b) <= allowed).all():
-            return ""
-        return f"a small tree gave log-likelihoods that differ by {np.abs(a - b).max():.2g}"
-
-    @property
-    def _is_exact(self) -> bool:
-        return self.model.dtype == torch.float32 and self.mixed_precision_dtype is None
-
-    def _stock_scores(self, context: Sequence[int], target: Sequence[int]) -> list[float]:
-        inputs = torch.tensor([[*context, *target[:-1]]], device=self.device)
-        logits = self._model_call(inputs)[0, -len(target) :]
-        chances = functional.log_softmax(logits, dim=-1, dtype=self.softmax_dtype)
-        of = torch.tensor(target, device=self.device)
-        return cast("list[float]", chances.gather(1, of[:, None])[:, 0].tolist())
-
-
-def _out_of_memory(error: BaseException) -> bool:
-    """Whether this is how torch, on whatever device, says that there is no memory."""
-    if isinstance(error, (MemoryError, torch.cuda.OutOfMemoryError)):
-        return True
-    text = str(error).lower()
-    return "can't allocate memory" in text or "out of memory" in text
 
 
 def _halved(size: int, past: int) -> int:

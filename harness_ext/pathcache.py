@@ -9,7 +9,7 @@ import numpy as np
 import torch
 from transformers import DynamicCache
 
-from oodrop.harness_ext.tokentree import Numbers
+from oodrop.harness_ext.tokenrow import Numbers
 
 Pair = tuple[torch.Tensor, torch.Tensor]
 Pairs = list[Pair]

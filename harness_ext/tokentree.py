@@ -1,154 +1,125 @@
-"""Token trees: many sequences that share their beginnings, with each shared token held once.
-
-A tree is one row of tokens, parents before children and every subtree in one piece (depth first).
-So any piece of the row can go through a model in one pass when the path to its first token is in
-the cache: what the others of the piece come from is in the piece or on that path.
-"""
+"""Token trees: many sequences that share their beginnings, with each shared token held once."""
 
 from __future__ import annotations
 
-from array import array
-from collections.abc import Sequence
-from dataclasses import dataclass
-
-import numpy as np
-import numpy.typing as npt
-
-Numbers = npt.NDArray[np.int64]
-_BYTES = array("I").itemsize
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from typing import NamedTuple
 
 
-@dataclass(frozen=True)
-class TokenTree:
-    """A forest of n tokens, and w tokens whose probability is asked for.
+class Wanted(NamedTuple):
+    """A token whose probability somebody asks for.
 
     Attributes:
-        tokens: (n,) depth first.
-        depths: (n,) how many tokens come before each on its path: its position.
-        ends: (n,) for each token the place behind the last one of its subtree.
-        places: (w,) place of the token after which something is asked for; ascending.
-        requests: (w,) number of the sequence that asks.
-        targets: (w,) the token that it asks for.
+        offset: place in the branch after which the token would come.
+        request: number of the sequence that asks.
+        token: the token.
     """
 
-    tokens: Numbers
-    depths: Numbers
-    ends: Numbers
-    places: Numbers
-    requests: Numbers
-    targets: Numbers
-
-    def __len__(self) -> int:
-        return len(self.tokens)
-
-    @property
-    def height(self) -> int:
-        """Tokens of the longest path."""
-        return int(self.depths.max(initial=-1)) + 1
-
-    def leading_to(self, requests: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
-        """(n,) which tokens are on a path to something that one of these requests asks for.
-
-        Args:
-            requests: for each sequence, whether it is one of these.
-        """
-        asked = np.bincount(self.places[requests[self.requests]], minlength=len(self))
-        until = np.concatenate([[0], np.cumsum(asked)])
-        return until[self.ends] > until[:-1]
-
-    def path(self, before: Numbers, start: int, stop: int) -> Numbers:
-        """Places of all that the token at `stop` comes from.
-
-        Args:
-            before: the same of the token at `start`.
-            start: a place.
-            stop: a later place, or the end.
-        """
-        found = np.concatenate([before, np.arange(start, stop)])
-        return found[self.ends[found] > stop]
+    offset: int
+    request: int
+    token: int
 
 
-def token_tree(contexts: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> TokenTree:
+@dataclass(slots=True)
+class Branch:
+    """A run of tokens up to the next fork.
+
+    Attributes:
+        tokens: at least one; none for the root.
+        wanted: what is asked for after tokens of this run.
+        children: the ways to go on.
+        size: tokens of this run and of all below it.
+    """
+
+    tokens: Sequence[int]
+    wanted: list[Wanted] = field(default_factory=list)
+    children: list[Branch] = field(default_factory=list)
+    size: int = 0
+
+
+def token_tree(contexts: Sequence[Sequence[int]], targets: Sequence[Sequence[int]]) -> Branch:
     """The tree of sequences, each a context and the tokens that are asked for behind it.
 
-    The last target of a sequence is asked for and not part of it: nothing follows it. The row does
-    not depend on the order of the sequences.
+    The last target of a sequence is asked for and not part of it: nothing follows it.
 
     Args:
         contexts: per request at least one token.
         targets: per request at least one token.
+
+    Returns:
+        The root, which has no tokens; its `size` is what a pass over the tree computes.
     """
-    # Bytes sort, and so group by common beginnings, many times faster than lists of tokens.
-    whole = [array("I", [*c, *t[:-1]]).tobytes() for c, t in zip(contexts, targets, strict=True)]
-    growing = _Growing()
-    for request in sorted(range(len(whole)), key=whole.__getitem__):
-        growing.add(whole[request])
-        growing.ask(request, len(contexts[request]) - 1, targets[request])
-    return growing.finished()
+    whole = [[*c, *t[:-1]] for c, t in zip(contexts, targets, strict=True)]
+    order = sorted(range(len(whole)), key=whole.__getitem__)
+    root = Branch(())
+    made = [root]
+    todo = [(group, 0, root) for group in _forks(order, whole, 0)]
+    while todo:
+        group, start, parent = todo.pop()
+        first, last = whole[group[0]], whole[group[-1]]
+        end = start
+        while end < len(first) and first[end] == last[end]:
+            end += 1
+        branch = Branch(first[start:end])
+        for request in group:
+            behind = len(contexts[request]) - 1  # the first target comes after this token
+            for place in range(max(start, behind), min(end, len(whole[request]))):
+                token = targets[request][place - behind]
+                branch.wanted.append(Wanted(place - start, request, token))
+        parent.children.append(branch)
+        made.append(branch)
+        longer = [request for request in group if len(whole[request]) > end]
+        todo += [(fork, end, branch) for fork in reversed(_forks(longer, whole, end))]
+    for branch in reversed(made):
+        branch.size = len(branch.tokens) + sum(child.size for child in branch.children)
+    return root
 
 
-class _Growing:
-    """A tree while sequences are added in sorted order."""
-
-    def __init__(self) -> None:
-        self._last = b""
-        self._tails: list[bytes] = []
-        self._path: list[tuple[int, int]] = []  # depth and place where each run of it begins
-        self._runs: list[tuple[int, int]] = []  # depth and length of every run
-        self._closed: list[tuple[int, int, int]] = []  # first place, place behind, their end
-        self._wanted: list[tuple[int, int, int]] = []  # place, request, token
-        self._size = 0
-
-    def add(self, sequence: bytes) -> None:
-        """Append what the sequence does not share with the one before."""
-        shared = _shared(self._last, sequence)
-        self._close(shared)
-        self._last = sequence
-        length = len(sequence) // _BYTES - shared
-        if length:
-            self._path.append((shared, self._size))
-            self._runs.append((shared, length))
-            self._tails.append(sequence[shared * _BYTES :])
-            self._size += length
-
-    def ask(self, request: int, depth: int, targets: Sequence[int]) -> None:
-        """Note what is asked for along the path, the first after the token at this depth."""
-        run = len(self._path) - 1
-        for k in reversed(range(len(targets))):
-            while self._path[run][0] > depth + k:
-                run -= 1
-            begin, place = self._path[run]
-            self._wanted.append((place + depth + k - begin, request, targets[k]))
-
-    def finished(self) -> TokenTree:
-        """All that was added."""
-        self._close(0)
-        ends = np.empty(self._size, dtype=np.int64)
-        for first, behind, end in self._closed:
-            ends[first:behind] = end
-        begins, lengths = np.array(self._runs, dtype=np.int64).reshape(-1, 2).T
-        depths = np.arange(self._size) + np.repeat(begins - (np.cumsum(lengths) - lengths), lengths)
-        wanted = np.array(self._wanted, dtype=np.int64).reshape(-1, 3)
-        wanted = wanted[np.lexsort(wanted.T[::-1])]
-        tokens = np.frombuffer(b"".join(self._tails), dtype=np.uint32).astype(np.int64)
-        return TokenTree(tokens, depths, ends, *wanted.T)
-
-    def _close(self, depth: int) -> None:
-        """Leave the path from this depth on: the subtrees of its tokens end here."""
-        length = len(self._last) // _BYTES
-        while length > depth:
-            begin, place = self._path[-1]
-            cut = max(begin, depth)
-            self._closed.append((place + cut - begin, place + length - begin, self._size))
-            length = cut
-            if cut == begin:
-                self._path.pop()
+def _forks(order: Sequence[int], whole: Sequence[Sequence[int]], place: int) -> list[list[int]]:
+    """The sequences, in their order, by the token at this place."""
+    groups: dict[int, list[int]] = {}
+    for request in order:
+        groups.setdefault(whole[request][place], []).append(request)
+    return list(groups.values())
 
 
-def _shared(left: bytes, right: bytes) -> int:
-    """How many tokens both begin with."""
-    if right.startswith(left):
-        return len(left) // _BYTES
-    count = min(len(left), len(right)) // _BYTES
-    apart = np.frombuffer(left, np.uint32, count) != np.frombuffer(right, np.uint32, count)
-    return int(apart.argmax()) if apart.any() else count
+class Packed(NamedTuple):
+    """A subtree in one row, parents before children.
+
+    Attributes:
+        tokens: of all its branches.
+        depths: how many tokens of the subtree come before each, along its own path.
+        parents: for each branch its first place, its length, and the last place of its parent
+            (-1 for the first branch).
+        wanted: as of the branches, with offsets into the row.
+    """
+
+    tokens: list[int]
+    depths: list[int]
+    parents: list[tuple[int, int, int]]
+    wanted: list[Wanted]
+
+
+def packed(branch: Branch) -> Packed:
+    """The branch and all below it in one row."""
+    row = Packed([], [], [], [])
+    for current, depth, parent in _walk(branch):
+        start = len(row.tokens)
+        row.parents.append((start, len(current.tokens), parent))
+        row.tokens.extend(current.tokens)
+        row.depths.extend(range(depth, depth + len(current.tokens)))
+        row.wanted.extend(w._replace(offset=start + w.offset) for w in current.wanted)
+    return row
+
+
+def _walk(branch: Branch) -> Iterator[tuple[Branch, int, int]]:
+    """Branches before their children, with depth and the last place of the parent."""
+    place = 0
+    todo = [(branch, 0, -1)]
+    while todo:
+        current, depth, parent = todo.pop()
+        yield current, depth, parent
+        place += len(current.tokens)
+        below = depth + len(current.tokens)
+        todo += [(child, below, place - 1) for child in reversed(current.children)]
