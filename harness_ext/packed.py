@@ -15,14 +15,13 @@ import inspect
 import logging
 from collections.abc import Iterator, Sequence
 from functools import cached_property
-from typing import Any, NamedTuple, cast
+from typing import Any, cast
 
 import numpy as np
 import numpy.typing as npt
 import torch
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
-from torch.nn import functional
 from transformers import DynamicCache
 
 from oodrop import DataError, RunError
@@ -31,28 +30,14 @@ from oodrop.harness_ext.packable import why_unpackable
 from oodrop.harness_ext.packbudget import pass_tokens
 from oodrop.harness_ext.pathcache import PathCache
 from oodrop.harness_ext.tokenrow import Numbers, TokenRow, token_row
+from oodrop.harness_ext.tokenscores import Scores, scored
 
 Answer = tuple[float, bool]
 Request = tuple[tuple[str, str] | None, list[int], list[int]]
 
 _ON_CPU = 512  # measured on SmolLM2-135M in float32; calls are cheap, masked arithmetic is not
 _LEAST = 16  # tokens of a pass that is not halved any more
-_ROWS = 512  # of logits that are normalised at once, for memory
 _log = logging.getLogger(__name__)
-
-
-class Scores(NamedTuple):
-    """What a pass found: for each token asked for, in the order of the row.
-
-    Attributes:
-        requests: who asked.
-        values: log-probabilities.
-        likeliest: whether no token is likelier.
-    """
-
-    requests: Numbers
-    values: list[float]
-    likeliest: list[bool]
 
 
 class HFPacked(HFLM):
@@ -209,7 +194,9 @@ class HFPacked(HFLM):
         )
         cache.hold(columns, past)
         self.computed += piece.stop - piece.start
-        return Scores(row.requests[wanted], *self._chances(logits, rows_of, row.targets[wanted]))
+        return scored(
+            logits, rows_of, row.targets[wanted], row.requests[wanted], self.softmax_dtype
+        )
 
     def _forward(
         self, tokens: Numbers, cache: Any, keep: torch.Tensor, **more: Any
@@ -229,29 +216,6 @@ class HFPacked(HFLM):
             out = self.model(input_ids=inputs, past_key_values=cache, use_cache=True, **more)
             logits: torch.Tensor = out.logits[0]
             return logits if self._keeps_some else logits[keep]
-
-    def _chances(
-        self, logits: torch.Tensor, rows: Numbers, targets: Numbers
-    ) -> tuple[list[float], list[bool]]:
-        """Log-probability of each target, and whether it is the likeliest token.
-
-        Args:
-            logits: (rows, vocabulary)
-            rows: for each target its row; ascending.
-            targets: tokens.
-        """
-        values: list[float] = []
-        likeliest: list[bool] = []
-        for first in range(0, len(logits), _ROWS):
-            chances = functional.log_softmax(
-                logits[first : first + _ROWS], dim=-1, dtype=self.softmax_dtype
-            )
-            here = slice(*np.searchsorted(rows, [first, first + _ROWS]))
-            at = torch.from_numpy(rows[here] - first).to(self.device)
-            of = torch.from_numpy(targets[here]).to(self.device)
-            values += chances[at, of].tolist()
-            likeliest += (chances.argmax(dim=-1)[at] == of).tolist()
-        return values, likeliest
 
     @cached_property
     def _keeps_some(self) -> bool:

@@ -55,10 +55,6 @@ UNFIT: dict[str, tuple[Callable[[], PreTrainedModel], str]] = {
         lambda: made("Mamba", vocab_size=512, hidden_size=32, num_hidden_layers=2, state_size=4),
         "its layers see a part of the text (linear_attention)",
     ),
-    "mamba by another name": (  # whose configuration says nothing of its layers
-        lambda: made("FalconMamba", vocab_size=512, hidden_size=32, num_hidden_layers=2),
-        "",
-    ),
     "bloom": (
         lambda: made("Bloom", vocab_size=512, hidden_size=48, n_layer=2, n_head=4),
         "a small tree ",
