@@ -110,6 +110,7 @@ class _Work:
             for stage in self.stages
         }
         self._lm: Any = None
+        self._told: set[str] = set()
 
     def todo(self) -> list[Stage]:
         """Stages that are not there yet.
@@ -160,11 +161,20 @@ class _Work:
                 lm, journal, self.reporter.progress, purpose, self.reporter.message
             )
             self._evaluate(stage, asked, partial)
+        self._tell_fallbacks()
         write_json(partial / MARKER, identity)
         place = self.folder / stage.name
         if place.exists():  # left by a stage that was never finished, or was stopped early
             shutil.rmtree(place)
         partial.replace(place)
+
+    def _tell_fallbacks(self) -> None:
+        """What ``hf-packed`` could not do with this model, told once."""
+        for name in ("fallback", "generation_fallback"):
+            reason = getattr(self._lm, name, "")
+            if reason and reason not in self._told:
+                self._told.add(reason)
+                self.reporter.message(f"{self.spec.name}: hf-packed answers as hf: {reason}")
 
     @property
     def _journal(self) -> Path:
