@@ -26,6 +26,7 @@ from oodrop.harness_ext.derive.spec import DerivedSpec
 from oodrop.harness_ext.journal import Journal, JournalledLM
 from oodrop.harness_ext.perturbed import canonical_items, changes_any, only_documents
 from oodrop.harness_ext.plan import RunPlan, check_plan
+from oodrop.harness_ext.redaction import redacted
 from oodrop.harness_ext.variants import banks_of
 from oodrop.harness_ext.yamls import RERUN, task_name, task_yaml
 from oodrop.perturbers.rng import item_generator, permutation
@@ -226,7 +227,7 @@ def _evaluate(
     from lm_eval.loggers import EvaluationTracker
     from lm_eval.tasks import TaskManager
 
-    args = ",".join(f"{k}={v}" for k, v in spec.resolved_args().items())
+    args = ",".join(f"{k}={v}" for k, v in redacted(spec.resolved_args()).items())
     tracker = EvaluationTracker(output_path=str(folder))
     tasks = dict.fromkeys(task for task, _ in stage.variants)
     subsets = {task: item_subset(task, spec.items, plan.seed) for task in tasks}
