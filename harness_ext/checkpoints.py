@@ -132,6 +132,7 @@ class CheckpointSpec:
             ) from error
 
     def _kind(self) -> Any:
+        check_model(self.model)
         kind = get_model(self.model)
         if not self.model.startswith(OVER_HTTP):
             return kind

@@ -61,11 +61,11 @@ def _check_replies(where: str, tasks: Iterable[TaskSpec]) -> None:
 
 
 def _check_installed(checkpoint: CheckpointSpec) -> None:
-    model, needed, extra = checkpoint.model, (), ""
-    if model.startswith(OVER_HTTP):
-        needed, extra = _CLIENT, "api"
-    elif model in ("vllm", "vllm-vlm"):
-        needed, extra = ("vllm",), "vllm"
+    model = checkpoint.model
+    in_process = model in ("vllm", "vllm-vlm")
+    if not in_process and not model.startswith(OVER_HTTP):
+        return
+    needed, extra = (("vllm",), "vllm") if in_process else (_CLIENT, "api")
     missing = [name for name in needed if find_spec(name) is None]
     if missing:
         raise OodropError(

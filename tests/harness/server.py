@@ -36,6 +36,13 @@ class Seen:
     payload: dict[str, Any]
 
 
+class _Quiet(ThreadingHTTPServer):
+    daemon_threads = True
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that has given up is no error."""
+
+
 class ModelServer:
     """Serves ``/v1/completions`` and ``/v1/chat/completions`` on a free port, greedy only."""
 
@@ -62,13 +69,12 @@ class ModelServer:
             def do_POST(self) -> None:
                 body = self.rfile.read(int(self.headers["Content-Length"]))
                 key = self.headers.get("Authorization", "")
-                server._answer(self, Seen(self.path, key, json.loads(body)))
+                server._answer(self, Seen(self.path.partition("?")[0], key, json.loads(body)))
 
             def log_message(self, format: str, *args: Any) -> None:  # noqa: A002
                 pass
 
-        self._http = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self._http.daemon_threads = True
+        self._http = _Quiet(("127.0.0.1", 0), Handler)
         self._thread = threading.Thread(target=self._http.serve_forever, args=(0.02,))
 
     @property
