@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
@@ -109,8 +109,11 @@ class CheckpointSpec:
         """
         return generation_settings(self.preset, self.gen_kwargs, f"checkpoint {self.name}")
 
-    def load(self) -> Any:
+    def load(self, adapted: Callable[[type[Any]], type[Any]] = lambda kind: kind) -> Any:
         """The lm-eval model.
+
+        Args:
+            adapted: gives the class that takes the place of lm-eval's.
 
         Raises:
             RunError: when it cannot be loaded, with the library's own reason.
@@ -124,7 +127,7 @@ class CheckpointSpec:
         settings = {"batch_size": self.batch_size, "device": device}
         args = self.resolved_args()
         try:
-            return self._kind().create_from_arg_obj(args, settings)
+            return adapted(self._kind()).create_from_arg_obj(args, settings)
         except Exception as error:  # any backend may fail in its own way; its reason is shown
             reason = scrubbed(f"{type(error).__name__}: {error}", args)
             raise RunError(
