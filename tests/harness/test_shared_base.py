@@ -186,6 +186,7 @@ def test_never_two_bases_in_memory(make: Make, other_base: Path, read: list[str]
         ):
             held = loader.load(spec)
             bases.append(weakref.ref(base_of(held)))
+            base_of(held).notes = [base_of(held)]  # as hooks of a placed model do
     assert living == [0, 0, 0]
     assert read == ["tiny-qwen20", "base", "tiny-qwen20", "tiny-qwen20"]
     loader.load(CheckpointSpec("oracle", "oodrop-oracle"))
@@ -228,6 +229,18 @@ def test_what_changes_the_base_itself_is_loaded_by_itself(
     assert answers(loader.load(merged)) == alone != plain
     assert answers(loader.load(make("base"))) == plain
     assert len(read) == 4  # the base three times, the delta once
+
+
+def test_other_arguments_make_another_base(make: Make, read: list[str]) -> None:
+    loader = SharedBase(lambda text: None)
+    for name, dtype in (("base", "float32"), ("a", "bfloat16"), ("base", "bfloat16")):
+        assert str(base_of(loader.load(make(name, dtype=dtype))).dtype) == f"torch.{dtype}"
+    assert len(read) == 2
+
+
+def test_what_hf_refuses_is_refused(make: Make, other_base: Path) -> None:
+    with pytest.raises(RunError, match="Cannot use both 'peft' and 'delta'"):
+        SharedBase(lambda text: None).load(make("a", delta=str(other_base)))
 
 
 def test_a_weight_changed_in_place_is_found_and_the_base_read_anew(
