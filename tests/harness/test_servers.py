@@ -386,8 +386,7 @@ def alike(left: list[int], right: list[int]) -> int:
     return next((k for k, (a, b) in enumerate(zip(left, right, strict=False)) if a != b), 0)
 
 
-@pytest.mark.parametrize("task", ["everyday", "procedural"])
-@pytest.mark.parametrize("together", [1, 2])
+@pytest.mark.parametrize(("task", "together"), [("everyday", 1), ("procedural", 2)])
 def test_prompts_that_begin_alike_are_sent_together(task: str, together: int, ask: Asking) -> None:
     ask.items = 24
     args = {"max_length": 4096, "num_concurrent": together}
