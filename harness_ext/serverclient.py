@@ -146,11 +146,17 @@ class _Careful:
     def _failures_told(self) -> Iterator[None]:
         import aiohttp
 
-        failures = (OSError, ValueError, LookupError, TypeError, AssertionError)
+        unreachable = (
+            requests.RequestException,
+            aiohttp.ClientError,
+            ConnectionError,
+            TimeoutError,
+        )
+        unreadable = (ValueError, LookupError, TypeError, AssertionError)
         try:
             with _silent(_LOGGERS):
                 yield
-        except (aiohttp.ClientError, *failures) as error:
+        except (*unreachable, *unreadable) as error:
             # Without the cause: its own text may hold the address whole, with a key in it.
             raise RunError(self._sentence(error)) from None
 
@@ -160,7 +166,7 @@ class _Careful:
         why = scrubbed(_why(error, self.timeout), secrets)  # type: ignore[attr-defined]
         return (
             f"checkpoint {self.checkpoint}: the server {redacted(secrets)['base_url']} "
-            f"(model {self.model}) {why}, in each of {self.max_retries} attempts; "  # type: ignore[attr-defined]
+            f"(model {self.model}) {why}, in the last of {self.max_retries} attempts; "  # type: ignore[attr-defined]
             "the answers so far are kept, and the same command continues"
         )
 

@@ -151,7 +151,7 @@ class _Base:
         """Checksum of every weight's bits, and the configurations."""
         tensors = [*self.model.named_parameters(), *self.model.named_buffers()]
         sums = [(name, tuple(t.shape), t.dtype, _sum_of_bits(t)) for name, t in tensors]
-        settings = (self.model.config, getattr(self.model, "generation_config", None))
+        settings: Any = (self.model.config, getattr(self.model, "generation_config", None))
         return [*sums, *(s and s.to_dict() for s in settings)]
 
 
@@ -184,8 +184,8 @@ def _why_alone(lm: Any, peft: str | None, settings: Mapping[str, Any]) -> str:
     config: Any = PeftConfig.from_pretrained(peft, revision=settings["revision"])
     if not isinstance(config, LoraConfig):
         return f"its adapter is of type {config.peft_type.value} and not LORA"
-    default: Any = LoraConfig()
-    given, default = config.to_dict(), default.to_dict()
+    plain: Any = LoraConfig()
+    given, default = config.to_dict(), plain.to_dict()
     changed = sorted(k for k, v in given.items() if k not in _HARMLESS and v != default.get(k))
     if config.init_lora_weights in _PLAIN_START:
         changed = [k for k in changed if k != "init_lora_weights"]

@@ -156,7 +156,7 @@ def test_concurrency_changes_nothing_in_what_is_asked(ask: Asking) -> None:
 
 FAULTS = [
     (Fault("status", 2, 429), "answered with status 429; lower num_concurrent"),
-    (Fault("status", 1, 503), "answered with status 503, in each"),
+    (Fault("status", 1, 503), "answered with status 503, in the last"),
     (Fault("status", 1, 401), "answered with status 401; is OPENAI_API_KEY set"),
     (Fault("status", 1, 404), "answered with status 404; is base_url whole"),
     (Fault("slow", 1), "gave no answer within 1 s"),
@@ -196,14 +196,14 @@ def test_what_fails_is_asked_again_and_told_when_attempts_are_used_up(
     said = str(caught.value)
     assert said.startswith(f"checkpoint m: the server {server.url}/v1/completions (model tiny) ")
     assert why in said
-    assert said.endswith("in each of 1 attempts; the answers so far are kept, and the same command "
-                         "continues")  # fmt: skip
+    kept = "the answers so far are kept, and the same command continues"
+    assert said.endswith(f"in the last of 1 attempts; {kept}")
 
 
 def test_the_attempts_are_as_many_as_were_allowed(server: ModelServer, tiny_model: Path) -> None:
     lm = loaded(server, tiny_model, 1, attempts=2)
     server.reset(Fault("status"))
-    with pytest.raises(RunError, match="in each of 2 attempts"):
+    with pytest.raises(RunError, match="in the last of 2 attempts"):
         lm.loglikelihood(QUESTIONS)
     assert len(server.seen) == 2
 
