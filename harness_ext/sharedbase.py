@@ -182,7 +182,7 @@ def _why_alone(lm: Any, peft: str | None, settings: Mapping[str, Any]) -> str:
     from peft import LoraConfig, PeftConfig
 
     config: Any = PeftConfig.from_pretrained(peft, revision=settings["revision"])
-    if not isinstance(config, LoraConfig):
+    if config.peft_type.value != "LORA":
         return f"its adapter is of type {config.peft_type.value} and not LORA"
     plain: Any = LoraConfig()
     given, default = config.to_dict(), plain.to_dict()
