@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 from collections.abc import Iterator
 from dataclasses import replace
@@ -198,6 +199,17 @@ def test_what_fails_is_asked_again_and_told_when_attempts_are_used_up(
     assert why in said
     kept = "the answers so far are kept, and the same command continues"
     assert said.endswith(f"in the last of 1 attempts; {kept}")
+
+
+def test_requests_that_fail_together_are_told_once(
+    server: ModelServer, tiny_model: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    lm = loaded(server, tiny_model, 4, attempts=1)
+    server.reset(Fault("slow"))
+    with pytest.raises(RunError):
+        lm.loglikelihood(QUESTIONS * 4)
+    gc.collect()  # asyncio tells what nobody asked for when a task goes
+    assert [r.message for r in caplog.records if r.levelname == "ERROR"] == []
 
 
 def test_the_attempts_are_as_many_as_were_allowed(server: ModelServer, tiny_model: Path) -> None:
