@@ -14,6 +14,7 @@ from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.journalled import JournalledLM
 from oodrop.harness_ext.perturbed import only_documents
 from oodrop.harness_ext.plan import RunPlan
+from oodrop.harness_ext.redaction import redacted
 from oodrop.harness_ext.stages import Stage, item_subset
 from oodrop.harness_ext.yamls import task_name, task_yaml
 from oodrop.reports.reader import read_runs
@@ -111,7 +112,7 @@ def evaluate(
     with only_documents(samples, keep=not is_round):
         results = simple_evaluate(
             model=lm,
-            model_args=",".join(f"{k}={v}" for k, v in spec.resolved_args().items()),
+            model_args=",".join(f"{k}={v}" for k, v in redacted(spec.resolved_args()).items()),
             tasks=_yaml_paths(stage, folder / "tasks", spec.replies),
             task_manager=TaskManager(include_defaults=False),
             num_fewshot=spec.num_fewshot,

@@ -14,6 +14,7 @@ from oodrop.harness_ext.derive.localdata import name_data
 from oodrop.harness_ext.derive.registry import get_task, task_names
 from oodrop.harness_ext.leftout import LeftOut, suite_of_what_is_there, suite_of_what_works
 from oodrop.harness_ext.repeats import check_repeats
+from oodrop.harness_ext.servers import check_server
 from oodrop.perturbers.suites import Suite
 from oodrop.perturbers.variant import DEFAULT_SEED
 from oodrop.reports.render import check_writable
@@ -113,7 +114,7 @@ def check_plan(plan: RunPlan, out: Path) -> None:
     Raises:
         OodropError: unknown model, task or preset, an adapter without its base model, settings
             that contradict one another, several replies where they cannot be had, two checkpoints
-            of one name, or a folder that cannot be written.
+            of one name, what a server cannot do, or a folder that cannot be written.
     """
     if not plan.checkpoints:
         raise DataError("a run needs at least one checkpoint")
@@ -125,6 +126,8 @@ def check_plan(plan: RunPlan, out: Path) -> None:
         check_model(checkpoint.model)
         checkpoint.resolved_args()
         checkpoint.generation()
-        for task in checkpoint.tasks or plan.tasks:
-            check_repeats(checkpoint, get_task(task))
+        tasks = [get_task(name) for name in checkpoint.tasks or plan.tasks]
+        for task in tasks:
+            check_repeats(checkpoint, task)
+        check_server(checkpoint, tasks)
     check_writable(out)

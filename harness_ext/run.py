@@ -32,8 +32,10 @@ from oodrop.harness_ext.evaluation import (
 from oodrop.harness_ext.journal import Journal
 from oodrop.harness_ext.journalled import JournalledLM, Purpose
 from oodrop.harness_ext.plan import RunPlan, check_plan
+from oodrop.harness_ext.redaction import scrubbed
 from oodrop.harness_ext.runlock import locked
 from oodrop.harness_ext.runlog import Reporter, logged
+from oodrop.harness_ext.sharedbase import SharedBase
 from oodrop.harness_ext.stages import (
     MARKER,
     Stage,
@@ -59,7 +61,8 @@ def run(plan: RunPlan, out: Path, reporter: Reporter) -> list[Path]:
     check_plan(plan, out)
     _one_process()
     with locked(out), logged(reporter, out / "run.log") as told, quiet_harness():
-        work = [_Work(plan, spec, out / spec.name, told) for spec in plan.checkpoints]
+        base = SharedBase(told.message)
+        work = [_Work(plan, spec, out / spec.name, told, base) for spec in plan.checkpoints]
         _audit(work, told)
         for what, reason in plan.left_out.items():
             told.message(f"left out: {what}: {reason}")
@@ -99,9 +102,15 @@ class _Work:
     """The evaluation of one checkpoint."""
 
     def __init__(
-        self, plan: RunPlan, spec: CheckpointSpec, folder: Path, reporter: Reporter
+        self,
+        plan: RunPlan,
+        spec: CheckpointSpec,
+        folder: Path,
+        reporter: Reporter,
+        base: SharedBase,
     ) -> None:
         self.plan, self.spec, self.folder, self.reporter = plan, spec, folder, reporter
+        self._base = base
         self.stages = stages(plan, spec)
         banks = banks_of(variant for stage in self.stages for _, variant in stage.variants)
         self.fingerprint = spec.fingerprint(banks)
@@ -183,7 +192,7 @@ class _Work:
     def _model(self, stage: Stage) -> Any:
         if self._lm is None:
             self.reporter.message(f"{self.spec.name}: loading {self.spec.model}")
-            self._lm = self.spec.load()
+            self._lm = self._base.load(self.spec)
         if hasattr(self._lm, "batch_size_per_gpu"):
             self._lm.batch_size_per_gpu = stage.batch_size
         return self._lm
@@ -195,9 +204,10 @@ class _Work:
         except (OodropError, KeyboardInterrupt):
             raise
         except Exception as error:  # any backend may fail in its own way; its reason is shown
+            reason = scrubbed(f"{type(error).__name__}: {error}", self.spec.resolved_args())
             raise RunError(
                 f"checkpoint {self.spec.name} ({self.spec.model}) failed in stage {stage.name}: "
-                f"{type(error).__name__}: {error}; the answers so far are in {self._journal}, and "
+                f"{reason}; the answers so far are in {self._journal}, and "
                 "the same command continues after them"
             ) from error
         evaluation.write(self.spec, noted)
