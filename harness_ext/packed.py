@@ -17,11 +17,11 @@ from collections.abc import Iterator, Sequence
 from typing import Any, cast
 
 import torch
-from lm_eval.models.huggingface import HFLM
 from torch.nn import functional
 from transformers import DynamicCache
 
 from oodrop import DataError
+from oodrop.harness_ext.packedgeneration import PackedGeneration
 from oodrop.harness_ext.tokentree import Branch, Wanted, packed, token_tree
 
 Request = tuple[tuple[str, str] | None, list[int], list[int]]
@@ -35,7 +35,7 @@ _PROBE = 24
 _log = logging.getLogger(__name__)
 
 
-class HFPacked(HFLM):
+class HFPacked(PackedGeneration):
     """As ``hf``, for decoder-only models; log-likelihoods are computed over token trees.
 
     Args:
