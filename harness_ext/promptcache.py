@@ -87,6 +87,7 @@ class PromptCache:
     def __init__(self, forward: Forward, prompts: Sequence[Sequence[int]], limit: int) -> None:
         self._forward, self.prompts = forward, prompts
         self._lengths = [len(prompt) - 1 for prompt in prompts]
+        self._held: _Held | None = None
         # The last token is left to `generate`. A prompt of one token stands here for its shape.
         self._root = token_tree([p[:-1] or p for p in prompts], [[0]] * len(prompts))
         self._plan(limit)
@@ -109,7 +110,7 @@ class PromptCache:
         self._passes = list(_passes(self._root, limit))
         self._pass_of = {w.request: k for k, p in enumerate(self._passes) for w in p.row.wanted}
         self._cache, self._stack = DynamicCache(), list[Branch]()
-        self._held: _Held | None = None
+        self._held = None
 
     def _compute(self, number: int) -> _Held:
         step = self._passes[number]
