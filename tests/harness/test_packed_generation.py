@@ -100,7 +100,7 @@ def flips(model: Any, tokenizer: Any, requests: Any, ours: Any, theirs: Any) -> 
 @pytest.mark.parametrize("batch_size", [1, 2, 4, 7])
 @pytest.mark.parametrize("kind", KINDS)
 def test_random_prompts_get_the_replies_of_hf(kind: str, batch_size: int, tokenizer: Any) -> None:
-    model, requests = model_of(kind), asked(texts(batch_size))
+    model, requests = model_of(kind), asked(texts(batch_size, 24), max_gen_toks=8)
     theirs = replies(HFLM, model, tokenizer, requests, batch_size=batch_size)
     lm = backend(HFPacked, model, tokenizer, batch_size=batch_size)
     ours = lm.generate_until(requests, disable_tqdm=True)
@@ -321,14 +321,14 @@ def test_what_is_drawn_follows_the_chances_of_the_model(tokenizer: Any) -> None:
     model, k = model_of("llama"), 200
     prompt = texts(1)[5]
     requests = asked(
-        [prompt] * k, do_sample=True, temperature=9.0, top_k=0, max_gen_toks=1, until=[]
+        [prompt] * k, do_sample=True, temperature=0.15, top_k=0, max_gen_toks=1, until=[]
     )
     lm = backend(HFPacked, model, tokenizer, batch_size=16)
     torch.manual_seed(11)
     drawn = Counter(lm.generate_until(requests, disable_tqdm=True))
     ids = tokenizer(prompt, return_tensors="pt").input_ids
     with torch.no_grad():
-        chances = (model(ids).logits[0, -1] / 9.0).softmax(-1)
+        chances = (model(ids).logits[0, -1] / 0.15).softmax(-1)
     expected: dict[str, float] = {}
     for token, chance in enumerate(chances.tolist()):
         text = tokenizer.decode([token], skip_special_tokens=True)
@@ -372,7 +372,7 @@ def test_sampled_requests_are_never_asked_after(tokenizer: Any) -> None:
 def test_a_run_that_was_killed_goes_on_to_the_same_replies(
     broken: int, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, requests = model_of("llama"), asked(texts(9))
+    model, requests = model_of("llama"), asked(texts(9), max_gen_toks=4)
     monkeypatch.setattr(HFPacked, "_pass", 64)  # of several passes some are done
     undisturbed = backend(HFPacked, model, tokenizer)
     whole = undisturbed.generate_until(requests)
@@ -389,12 +389,13 @@ def test_a_run_that_was_killed_goes_on_to_the_same_replies(
     assert lm.generate_until(requests) == whole
     assert not kept.keys() & set(again.told)
     assert kept.keys() | set(again.told) == {str(r.args) for r in requests}
+    assert len(kept) >= broken - 6
     if len(kept) > 8:
         assert lm.prefilled < 0.9 * undisturbed.prefilled
 
 
 def test_what_is_known_is_not_replaced(tokenizer: Any) -> None:
-    model, requests = model_of("llama"), asked(texts(9))
+    model, requests = model_of("llama"), asked(texts(9), max_gen_toks=4)
     plain = replies(HFPacked, model, tokenizer, requests)
     hook = Hook()
     hook.there = {str(requests[6].args): "as it was"}
@@ -453,7 +454,7 @@ class Tight:
 def test_where_memory_is_short_less_is_done_at_a_time(
     rows: int, tokens: int, error: Exception, tokenizer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
-    model, requests = model_of("llama"), asked(texts(4))
+    model, requests = model_of("llama"), asked(texts(4, 12), max_gen_toks=3)
     plain = replies(HFPacked, model, tokenizer, requests)
     lm = backend(HFPacked, model, tokenizer, batch_size=7)
     tight = Tight(model, 7, 10_000, error)
@@ -484,7 +485,7 @@ def test_where_there_is_no_room_for_one_prompt_it_is_said(tokenizer: Any) -> Non
 @pytest.mark.usefixtures("own_index_only")
 def test_a_task_of_free_form_has_the_samples_of_hf(tiny_model: Path) -> None:
     folder = get_task("procedural").folder / "lm_eval"
-    names = ("oodrop__canonical__procedural", "oodrop__lexical_keyboard_typo_s2__procedural")
+    names = ("oodrop__canonical__procedural", "oodrop__ordering_fact_order__procedural")
     found = []
     for kind in (HFLM, HFPacked):
         lm = kind(pretrained=str(tiny_model), device="cpu", dtype="float32", batch_size=4)
@@ -495,7 +496,7 @@ def test_a_task_of_free_form_has_the_samples_of_hf(tiny_model: Path) -> None:
             limit=10,
             bootstrap_iters=0,
             log_samples=True,
-            gen_kwargs={"max_gen_toks": 24},
+            gen_kwargs={"max_gen_toks": 16},
         )
         found.append(results["samples"])
     assert found[0] == found[1]
