@@ -13,6 +13,7 @@ import logging
 from collections.abc import Mapping, Sequence
 from typing import Any, cast
 
+import numpy as np
 import torch
 from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
@@ -26,23 +27,19 @@ from oodrop import DataError, RunError
 from oodrop.harness_ext.generationprobe import why_unfit
 from oodrop.harness_ext.generationwork import Settings, Work, by_settings, merged
 from oodrop.harness_ext.outofmemory import is_out_of_memory, release_memory
-from oodrop.harness_ext.promptcache import LEAST, PromptCache, joined, padded
-from oodrop.harness_ext.tokentree import token_tree
+from oodrop.harness_ext.pathcache import PathCache
+from oodrop.harness_ext.promptcache import PromptCache, joined, padded
+from oodrop.harness_ext.tokenrow import Numbers, TokenRow, token_row
 
 _KIND = "generate_until"
-# A pass of more tokens goes in parts: its mask grows with the square.
-_PASS = {"cpu": 1024}
-_PASS_ELSEWHERE = 2048
+_LEAST = 16  # tokens of a pass that is not halved any more
 # What depends neither on the other prompts of a batch nor on how they are padded.
 _SETTINGS = ("do_sample", "min_p", "repetition_penalty", "temperature", "top_k", "top_p")
 _log = logging.getLogger(__name__)
 
 
 class PackedGeneration(HFLM):
-    """As ``hf``, with replies generated from shared caches."""
-
-    plans_whole = True
-    """Batches are planned from all requests of a call; the hook is told when one is done."""
+    """As ``hf``, with replies generated from shared caches; a part of `HFPacked`."""
 
     generation_fallback = ""
     """Why replies are generated as by ``hf``; "" where they are not."""
@@ -55,7 +52,7 @@ class PackedGeneration(HFLM):
 
     _unfit: str | None = None  # why the model cannot be used so; "" where it can, None: unknown
     _rows = 2**31  # prompts of a batch that fit into memory, as far as is known
-    _pass = 0  # tokens of a pass that fit into memory; 0 for the default
+    _tokens_of_pass = 2**31  # the same of the tokens that go through the model in one pass
 
     def generate_until(self, requests: list[Instance], disable_tqdm: bool = False) -> list[str]:
         """As the parent's. Sampled replies are drawn from a seed for each batch.
@@ -85,8 +82,7 @@ class PackedGeneration(HFLM):
 
     def _falls_back(self, settings: Settings) -> bool:
         if self._unfit is None:
-            self._unfit = why_unfit(self, self._forward, self._default_pass)
-            self.prefilled = 0
+            self._unfit = why_unfit(self)
         reason, strange = self._unfit, settings.others.keys() - {*_SETTINGS}
         if strange and not reason:
             reason = f"the setting {min(strange)} may make a reply depend on its batch"
@@ -115,9 +111,10 @@ class PackedGeneration(HFLM):
 
     def _replies(self, requests: list[Instance], settings: Settings, seed: str) -> list[str]:
         texts = [request.args[0] for request in requests]
-        prompts, asked = merged(self._tokens(texts, settings), alone=settings.sampled)
+        prompts, asked = merged(self._encoded(texts, settings), alone=settings.sampled)
         work = Work(requests, asked, self._known(requests, settings))
-        cache = PromptCache(self._forward, prompts, self._pass or self._default_pass)
+        cache = PromptCache(prompts, self._prefill, self._blank)
+        cache.use(min(self._pass_size(cache.row), self._tokens_of_pass))
         size = self._detect_batch_size() if self.batch_size == "auto" else self.batch_size
         computed: list[list[int]] = []
         for start in range(0, len(prompts), size):
@@ -127,7 +124,7 @@ class PackedGeneration(HFLM):
                 self._hand_out(work, batch, replies)
                 computed += [prompts[row] for row in batch]
         if computed:
-            self.prefill_limit += token_tree(computed, [[0]] * len(computed)).size
+            self.prefill_limit += len(token_row(computed, [[0]] * len(computed)))
         return cast("list[str]", work.answers)
 
     def _known(self, requests: list[Instance], settings: Settings) -> list[str | None]:
@@ -141,7 +138,7 @@ class PackedGeneration(HFLM):
                 self.cache_hook.add_partial(_KIND, request.args, reply)
         getattr(self.cache_hook, "commit", lambda: None)()
 
-    def _tokens(self, texts: Sequence[str], settings: Settings) -> list[list[int]]:
+    def _encoded(self, texts: Sequence[str], settings: Settings) -> list[list[int]]:
         """As the parent encodes them; what is too long is cut at the left."""
         most = self.max_length - settings.tokens
         if most < 1:
@@ -181,20 +178,20 @@ class PackedGeneration(HFLM):
         return [self._text(tokens, settings) for tokens in made]
 
     def _halve(self, rows: int, cache: PromptCache, reason: str) -> None:
-        if rows == 1 and cache.limit <= LEAST:
+        if rows == 1 and cache.size <= _LEAST:
             raise RunError(
                 f"out of memory with one prompt at a time ({reason:.200}); a smaller dtype, "
                 "a smaller model, a smaller max_gen_toks or another device is needed"
             )
-        cache.halve()
+        cache.use(max(_LEAST, min(cache.size, len(cache.row)) // 2))
         release_memory()
-        self._rows, self._pass = max(1, rows // 2), cache.limit
+        self._rows, self._tokens_of_pass = max(1, rows // 2), cache.size
         _log.warning("out of memory: prompts of a batch go from %d to %d", rows, self._rows)
 
     def _made(self, part: Sequence[int], cache: PromptCache, settings: Settings) -> list[list[int]]:
         context, mask = padded([cache.prompts[row] for row in part])
         width = context.shape[1]
-        shared = joined([cache.row(row) for row in part], width - 1)
+        shared = joined([cache.cached(row) for row in part], width - 1)
         self.prefilled += len(part)  # the last token of each
         made = self._model_generate(
             context=context.to(self.device),
@@ -219,33 +216,6 @@ class PackedGeneration(HFLM):
             postprocess_generated_text(text.lstrip() if by_token else text, settings.until, end)
         )
 
-    def _forward(
-        self,
-        tokens: Sequence[int],
-        cache: Any,
-        seen: torch.Tensor | None = None,
-        positions: torch.Tensor | None = None,
-    ) -> None:
-        self.prefilled += len(tokens)
-        more: dict[str, Any] = {}
-        if seen is not None and positions is not None:
-            hidden = torch.zeros(seen.shape, dtype=self.model.dtype)
-            hidden.masked_fill_(~seen, torch.finfo(hidden.dtype).min)
-            more["attention_mask"] = hidden[None, None].to(self.device)
-            more["position_ids"] = positions[None].to(self.device)
-        if self.model._supports_logits_to_keep():
-            more["logits_to_keep"] = 1
-        inputs = torch.tensor([list(tokens)], device=self.device)
-        with (
-            torch.no_grad(),
-            torch.autocast(
-                device_type=self.device.type,
-                dtype=self.mixed_precision_dtype,
-                enabled=self.mixed_precision_dtype is not None,
-            ),
-        ):
-            self.model(input_ids=inputs, past_key_values=cache, use_cache=True, **more)
-
-    @property
-    def _default_pass(self) -> int:
-        return _PASS.get(self.device.type, _PASS_ELSEWHERE)
+    def _prefill(self, row: TokenRow, path: Numbers, piece: slice, cache: PathCache) -> None:
+        self.prefilled += piece.stop - piece.start
+        self.send(row, path, piece, cache, np.array([0]))

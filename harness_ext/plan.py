@@ -20,6 +20,19 @@ from oodrop.reports.render import check_writable
 
 
 @dataclass(frozen=True)
+class StopRule:
+    """When a variant needs no more items: as soon as a sequential gate on its drop has decided.
+
+    Attributes:
+        margin: largest drop that passes.
+        alpha: risk of each wrong decision, per variant.
+    """
+
+    margin: float
+    alpha: float = 0.05
+
+
+@dataclass(frozen=True)
 class RunPlan:
     """What to evaluate.
 
@@ -29,6 +42,7 @@ class RunPlan:
         suite: the variants.
         seed: seed of the item subsets.
         left_out: slug of each variant that the suite had and the run cannot have -> why.
+        stop: when a variant needs no more items; None for all items.
     """
 
     checkpoints: tuple[CheckpointSpec, ...]
@@ -36,6 +50,7 @@ class RunPlan:
     suite: Suite
     seed: int = DEFAULT_SEED
     left_out: LeftOut = field(default_factory=dict)
+    stop: StopRule | None = None
 
 
 def read_config(path: Path, failed: Mapping[str, str] | None = None) -> RunPlan:

@@ -8,6 +8,7 @@ import signal
 import subprocess
 import sys
 import time
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,8 @@ from lm_eval.api.model import LM
 
 from oodrop import RunError
 from oodrop.harness_ext.cli.app import run as oodrop
-from oodrop.harness_ext.journal import Journal, JournalledLM, request_key
+from oodrop.harness_ext.journal import Journal, request_key
+from oodrop.harness_ext.journalled import JournalledLM, Purpose
 
 
 class Counting(LM):
@@ -35,8 +37,9 @@ class Counting(LM):
         return [-float(len(r.args[0])) for r in requests]
 
     def generate_until(self, requests: list[Instance]) -> list[str]:
+        first = len(self.asked)
         self.asked += [r.args for r in requests]
-        return [f"{len(self.asked)}:{r.args[0]}" for r in requests]
+        return [f"{first + k}:{r.args[0]}" for k, r in enumerate(requests)]
 
 
 def ask(*arguments: Any, kind: str = "loglikelihood") -> list[Instance]:
@@ -47,48 +50,57 @@ def quiet(there: int, needed: int) -> None:
     pass
 
 
+def journalled(lm: Any, folder: Path, **purpose: Any) -> JournalledLM:
+    return JournalledLM(lm, Journal(folder / "j.sqlite"), quiet, Purpose(**purpose))
+
+
 def test_identical_requests_are_computed_once_and_answered_in_order(tmp_path: Path) -> None:
     lm = Counting()
-    wrapped = JournalledLM(lm, Journal(tmp_path / "j.sqlite"), quiet)
     requests = ask(("aa", "x"), ("b", "x"), ("aa", "x"), ("aa", "y"))
-    assert [a[0] for a in wrapped.loglikelihood(requests)] == [-2.0, -1.0, -2.0, -2.0]
-    assert lm.asked == [("aa", "x"), ("b", "x"), ("aa", "y")]
+    answers = journalled(lm, tmp_path).loglikelihood(requests)
+    assert [a[0] for a in answers] == [-2.0, -1.0, -2.0, -2.0]
+    assert sorted(lm.asked) == [("aa", "x"), ("aa", "y"), ("b", "x")]
 
 
 def test_a_second_process_finds_the_answers(tmp_path: Path) -> None:
-    first = JournalledLM(Counting(), Journal(tmp_path / "j.sqlite"), quiet)
-    answers = first.loglikelihood(ask(("aa", "x"), ("b", "x")))
+    answers = journalled(Counting(), tmp_path).loglikelihood(ask(("aa", "x"), ("b", "x")))
     lm = Counting()
-    again = JournalledLM(lm, Journal(tmp_path / "j.sqlite"), quiet)
     requests = ask(("b", "x"), ("aa", "x"), ("b", "x"), ("c", "z"))
+    again = journalled(lm, tmp_path, made_for="another suite")
     assert again.loglikelihood(requests)[:2] == answers[::-1]
     assert lm.asked == [("c", "z")]
 
 
-def test_without_a_journal_nothing_is_shared() -> None:
+def test_a_rerun_shares_nothing_but_continues(tmp_path: Path) -> None:
+    requests = ask(("a", "x"), ("a", "x"))
+    journalled(Counting(), tmp_path).loglikelihood(requests)
     lm = Counting()
-    JournalledLM(lm, None, quiet).loglikelihood(ask(("a", "x"), ("a", "x")))
+    rerun = {"stage": "rerun", "shares": False}
+    journalled(lm, tmp_path, **rerun).loglikelihood(requests)
     assert lm.asked == [("a", "x"), ("a", "x")]
+    journalled(lm, tmp_path, **rerun).loglikelihood(requests)
+    assert len(lm.asked) == 2
 
 
 @pytest.mark.parametrize(
     "settings",
     [{"do_sample": True}, {"temperature": 0.7}, {"do_sample": False, "temperature": 0.7}],
 )
-def test_sampled_generations_are_neither_stored_nor_shared(
+def test_sampled_replies_are_never_shared_and_are_there_when_a_run_continues(
     tmp_path: Path, settings: dict[str, Any]
 ) -> None:
     """A server takes the temperature at its word, and k replies to an item must be k draws."""
     lm = Counting()
-    wrapped = JournalledLM(lm, Journal(tmp_path / "j.sqlite"), quiet)
     sampled = ("p", {**settings, "until": []})
     greedy = ("p", {"do_sample": False, "temperature": 0.0, "until": []})
     requests = ask(sampled, sampled, greedy, greedy, kind="generate_until")
-    answers = wrapped.generate_until(requests)
-    assert len(lm.asked) == 3
+    requests.append(requests[0])  # one more reply to the first document
+    answers = journalled(lm, tmp_path).generate_until(requests)
+    assert len(lm.asked) == 4
     assert answers[2] == answers[3]
-    wrapped.generate_until(requests)
-    assert len(lm.asked) == 5
+    assert len({*answers}) == 4
+    assert journalled(lm, tmp_path).generate_until(requests) == answers
+    assert len(lm.asked) == 4
 
 
 def test_requests_differ_by_kind_prompt_and_settings_but_not_by_key_order() -> None:
@@ -145,10 +157,8 @@ def test_a_killed_run_continues_and_ends_up_the_same(tiny_model: Path, tmp_path:
         process.communicate()
     assert not (journal / "main").exists()
     (database,) = journal.glob("journal-*.sqlite")
-    kept = Journal(database)
-    there = kept._db.execute("SELECT count(*) FROM answers").fetchone()[0]
-    kept.close()
-    assert there > 10
+    with closing(Journal(database)) as kept:
+        assert kept._db.execute("SELECT count(*) FROM answers").fetchone()[0] > 10
     assert oodrop([*command, str(tmp_path / "killed")]) == 0
     expected = outputs(tmp_path / "whole" / "tiny")
     assert outputs(journal) == expected

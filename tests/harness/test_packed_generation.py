@@ -31,7 +31,7 @@ from transformers import (
 from oodrop import DataError, RunError
 from oodrop.harness_ext import generationprobe
 from oodrop.harness_ext.packed import HFPacked
-from oodrop.harness_ext.tokentree import token_tree
+from oodrop.harness_ext.tokenrow import token_row
 from oodrop.tasks import get_task
 
 from .generating import KINDS, SHAPE, asked, backend, enlarged, model_of, texts
@@ -108,7 +108,7 @@ def test_random_prompts_get_the_replies_of_hf(kind: str, batch_size: int, tokeni
     assert flips(model, tokenizer, requests, ours, theirs) == 0
     assert len(set(ours)) > 7  # they hang on the prompts
     prompts = [tokenizer(r.args[0]).input_ids for r in requests]
-    assert lm.prefill_limit == token_tree(prompts, [[0]] * len(prompts)).size
+    assert lm.prefill_limit == len(token_row(prompts, [[0]] * len(prompts)))
     # Once more goes what a prompt ends with and another goes on from: the short one and a stem.
     assert lm.prefill_limit <= lm.prefilled <= lm.prefill_limit + 2
     assert lm.prefilled < 0.5 * sum(map(len, prompts))
@@ -373,7 +373,7 @@ def test_a_run_that_was_killed_goes_on_to_the_same_replies(
     broken: int, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     model, requests = model_of("llama"), asked(texts(9), max_gen_toks=4)
-    monkeypatch.setattr(HFPacked, "_pass", 64)  # of several passes some are done
+    monkeypatch.setattr(HFPacked, "_tokens_of_pass", 64)  # of several passes some are done
     undisturbed = backend(HFPacked, model, tokenizer)
     whole = undisturbed.generate_until(requests)
     hook = Hook(broken)
