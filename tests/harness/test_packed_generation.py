@@ -438,19 +438,19 @@ class Tight:
         model.register_forward_pre_hook(self.check, with_kwargs=True)
 
     def check(self, model: Any, args: Any, given: dict[str, Any]) -> None:
-        rows, tokens = given["input_ids"].shape
+        rows, tokens = (given["input_ids"] if "input_ids" in given else args[0]).shape
         if rows > self.rows or tokens > self.tokens:
             raise self.error
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("rows", "tokens", "error"),
     [
-        torch.OutOfMemoryError("CUDA out of memory"),
-        RuntimeError("can't allocate memory: you tried"),
+        (2, 10_000, torch.OutOfMemoryError("CUDA out of memory")),
+        (7, 128, RuntimeError("can't allocate memory: you tried")),
+        (1, 64, MemoryError()),
     ],
 )
-@pytest.mark.parametrize(("rows", "tokens"), [(2, 10_000), (7, 128), (1, 64)])
 def test_where_memory_is_short_less_is_done_at_a_time(
     rows: int, tokens: int, error: Exception, tokenizer: Any, caplog: pytest.LogCaptureFixture
 ) -> None:
