@@ -21,13 +21,13 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from lm_eval.api.instance import Instance
-from lm_eval.models.huggingface import HFLM
 from transformers import DynamicCache
 
 from oodrop import DataError, RunError
 from oodrop.harness_ext.outofmemory import is_out_of_memory, release_memory
 from oodrop.harness_ext.packable import why_unpackable
 from oodrop.harness_ext.packbudget import pass_tokens
+from oodrop.harness_ext.packedgeneration import PackedGeneration
 from oodrop.harness_ext.pathcache import PathCache
 from oodrop.harness_ext.tokenrow import Numbers, TokenRow, token_row
 from oodrop.harness_ext.tokenscores import Scores, scored
@@ -40,7 +40,7 @@ _LEAST = 16  # tokens of a pass that is not halved any more
 _log = logging.getLogger(__name__)
 
 
-class HFPacked(HFLM):
+class HFPacked(PackedGeneration):
     """As ``hf``, for decoder-only models; log-likelihoods are computed over token trees.
 
     Args:
@@ -173,15 +173,29 @@ class HFPacked(HFLM):
         return None
 
     def _pass(self, row: TokenRow, path: Numbers, piece: slice, cache: PathCache) -> Scores:
-        """Send a piece of the tree through the model, behind the path to its first token."""
+        """What is asked for after the tokens of a piece of the tree."""
+        wanted = slice(*np.searchsorted(row.places, [piece.start, piece.stop]))
+        places, rows_of = np.unique(row.places[wanted] - piece.start, return_inverse=True)
+        logits = self.send(row, path, piece, cache, places)
+        self.computed += piece.stop - piece.start
+        return scored(
+            logits, rows_of, row.targets[wanted], row.requests[wanted], self.softmax_dtype
+        )
+
+    def send(
+        self, row: TokenRow, path: Numbers, piece: slice, cache: PathCache, places: Numbers
+    ) -> torch.Tensor:
+        """Send a piece of the tree through the model, behind the path to its first token.
+
+        Returns:
+            Logits after these places of the piece.
+        """
         columns = np.concatenate([path, np.arange(piece.start, piece.stop)])
         rows = torch.arange(piece.start, piece.stop, device=self.device)[:, None]
         before = torch.from_numpy(columns).to(self.device) <= rows
         seen = before & (torch.from_numpy(row.ends[columns]).to(self.device) > rows)
         hidden = torch.zeros(seen.shape, dtype=self.model.dtype, device=self.device)
         hidden.masked_fill_(~seen, torch.finfo(hidden.dtype).min)
-        wanted = slice(*np.searchsorted(row.places, [piece.start, piece.stop]))
-        places, rows_of = np.unique(row.places[wanted] - piece.start, return_inverse=True)
         # Some models give all logits when asked for none.
         keep = torch.from_numpy(places if len(places) else np.array([0])).to(self.device)
         past = cache.along(path)
@@ -193,10 +207,7 @@ class HFPacked(HFLM):
             position_ids=torch.from_numpy(row.depths[piece])[None].to(self.device),
         )
         cache.hold(columns, past)
-        self.computed += piece.stop - piece.start
-        return scored(
-            logits, rows_of, row.targets[wanted], row.requests[wanted], self.softmax_dtype
-        )
+        return logits
 
     def _forward(
         self, tokens: Numbers, cache: Any, keep: torch.Tensor, **more: Any

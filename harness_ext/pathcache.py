@@ -55,6 +55,11 @@ class PathCache:
         """Keep what a pass left: keys and values of these ascending places."""
         self._places, self._pairs = places, _pairs(cache)
 
+    @property
+    def held(self) -> tuple[Numbers, Pairs]:
+        """The ascending places and their keys and values, (1, heads, places, size) each."""
+        return self._places, self._pairs
+
 
 def _joined(left: Pair, right: Pair) -> Pair:
     return torch.cat([left[0], right[0]], dim=-2), torch.cat([left[1], right[1]], dim=-2)
