@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -21,11 +22,26 @@ from oodrop.harness_ext.cli.look import (
 )
 from oodrop.harness_ext.cli.steps import Steps
 
+if TYPE_CHECKING:
+    from oodrop.harness_ext.plan import RunPlan
+
 IntervalChoice = Annotated[
     Literal["auto", "bootstrap", "score"],
     typer.Option(help="Which interval leads; auto decides and says why."),
 ]
 Resamples = Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")]
+PriceOption = Annotated[
+    str | None,
+    typer.Option(help="PROMPT or PROMPT,GENERATED: money per million tokens, for the cost."),
+]
+TokensPerSecond = Annotated[
+    float | None,
+    typer.Option(
+        "--tokens-per-second",
+        min=0.001,
+        help="Prompt and new tokens together, for the time where no earlier run tells.",
+    ),
+]
 
 
 @app.command(
@@ -107,6 +123,15 @@ def run(
     data: LocalData = [],  # noqa: B006
     plugin: Plugins = [],  # noqa: B006
     on_plugin_error: OnPluginError = "stop",
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Check everything, print what the run takes, and write nothing."
+        ),
+    ] = False,
+    price: PriceOption = None,
+    tokens_per_second: TokensPerSecond = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: print JSON.")] = False,
 ) -> None:
     """Evaluate one or many checkpoints, continue after a kill, then report.
 
@@ -119,6 +144,8 @@ def run(
     --suite standard-1.0 -o runs/general
 
     Example: oodrop run checkpoints.yaml -o runs/nightly
+
+    Example: oodrop run checkpoints.yaml --dry-run --price 0.15,0.60
     """
     need_eval()
     skipped = load_plugins(plugin, on_plugin_error)
@@ -130,6 +157,8 @@ def run(
     from oodrop.harness_ext.leftout import suite_of_what_is_there
     from oodrop.harness_ext.plan import RunPlan, read_config, without_failing
 
+    if as_json and not dry_run:
+        raise OodropError("run prints JSON with --dry-run alone")
     if (config is None) == (model is None):
         raise OodropError("run takes either a configuration file or --model, and not both")
     if config is not None and (gen_kwargs or preset or repeats):
@@ -161,6 +190,9 @@ def run(
         plan = RunPlan((spec,), named, chosen, seed, {**left_out, **refused})
     if on_plugin_error == "skip":
         plan = without_failing(plan)
+    _foretell(plan, folder, dry_run, price, tokens_per_second, as_json)
+    if dry_run:
+        return
     with Steps("answers") as bar:
         folders = runner.run(plan, folder, _Terminal(bar))
     _report(folders, folder / "report", "auto", 10_000, plan.seed)
@@ -222,6 +254,36 @@ def _report(
     out.print(
         f"\nwritten: {page} and {len(written) - 1} files beside it", highlight=False, soft_wrap=True
     )
+
+
+def _foretell(
+    plan: RunPlan,
+    folder: Path,
+    dry_run: bool,
+    price: str | None,
+    tokens_per_second: float | None,
+    as_json: bool,
+) -> None:
+    """Check the plan and tell what it takes: in two lines, or for a dry run all of it."""
+    from oodrop.harness_ext.estimate import Price, estimate
+    from oodrop.harness_ext.estimatewords import estimate_lines, estimate_object, estimate_table
+    from oodrop.harness_ext.plan import check_plan, check_space
+    from oodrop.reports.render.terminal import print_table
+
+    paid = Price.read(price) if price else None
+    check_plan(plan, folder)
+    with err.status("counting requests"):
+        found = estimate(
+            plan, folder, price=paid, tokens_per_second=tokens_per_second, quick=not dry_run
+        )
+    check_space(folder, found.disk_bytes)
+    if not dry_run:
+        for line in estimate_lines(found):
+            err.print(escape(line), highlight=False, soft_wrap=True)
+    elif as_json:
+        typer.echo(json.dumps(estimate_object(found), indent=1))
+    else:
+        print_table(estimate_table(found), out)
 
 
 def _default_name(model: str, model_args: str) -> str:
