@@ -98,10 +98,20 @@ def check_plan(plan: RunPlan, out: Path) -> None:
     """Everything that can be found wrong before an hour of evaluation; nothing is written.
 
     Raises:
+        OodropError: as `check_settings`, and for a folder that cannot be written.
+    """
+    check_settings(plan)
+    _check_writable(out)
+
+
+def check_settings(plan: RunPlan) -> None:
+    """What can be found wrong without an output folder.
+
+    Raises:
         OodropError: unknown model, task or preset, a task that cannot be derived, a model folder
             or package that is not there, an adapter without its base model, settings that
-            contradict one another, several replies where they cannot be had, two checkpoints of
-            one name, or a folder that cannot be written.
+            contradict one another, several replies where they cannot be had, or two checkpoints
+            of one name.
     """
     if not plan.checkpoints:
         raise DataError("a run needs at least one checkpoint")
@@ -116,7 +126,6 @@ def check_plan(plan: RunPlan, out: Path) -> None:
         for task in checkpoint.tasks or plan.tasks:
             check_repeats(checkpoint, get_task(task))
         check_model_files(checkpoint)
-    _check_writable(out)
 
 
 def _check_writable(out: Path) -> None:
