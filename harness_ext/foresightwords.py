@@ -96,18 +96,26 @@ def _grounds(found: Sequence[Prospect]) -> Table:
         "answers under two variants correlate as each does with the canonical one.",
         ("Task", "Under", "Accuracy", "Correlation", "ICC", "Cluster size"),
         4,
-        tuple(
-            (
-                row.reach.task,
-                under(row.reach.name),
-                _told(row.accuracy, 3),
-                _told(row.correlation, 2),
-                _told(row.icc, 2),
-                _told(row.cluster_size, 1),
-            )
-            for row in found
-        ),
+        tuple((task, _some(names), *told) for (task, told), names in _alike(found).items()),
     )
+
+
+def _alike(found: Sequence[Prospect]) -> dict[tuple[str, tuple[str, ...]], list[str]]:
+    """Names of the rows of a task that rest on the very same values."""
+    names: dict[tuple[str, tuple[str, ...]], list[str]] = {}
+    for row in found:
+        told = (
+            _told(row.accuracy, 3),
+            _told(row.correlation, 2),
+            _told(row.icc, 2),
+            _told(row.cluster_size, 1),
+        )
+        names.setdefault((row.reach.task, told), []).append(under(row.reach.name))
+    return names
+
+
+def _some(names: Sequence[str]) -> str:
+    return f"{names[0]} and {len(names) - 1} more" if len(names) > 1 else names[0]
 
 
 def _about(row: Prospect) -> str:

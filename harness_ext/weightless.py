@@ -30,8 +30,9 @@ class Weightless(HFLM):
         self.add_bos_token = args.get("add_bos_token")
         self.custom_prefix_token_id = args.get("prefix_token_id")
         self.chat_template_args = dict(args.get("chat_template_args") or {})
-        if args.get("enable_thinking") is not None:
-            self.chat_template_args["enable_thinking"] = args["enable_thinking"]
+        self.enable_thinking = args.get("enable_thinking")
+        if self.enable_thinking is not None:
+            self.chat_template_args["enable_thinking"] = self.enable_thinking
         source, more = _source(args)
         self.tokenizer = AutoTokenizer.from_pretrained(source, **more)
         self._length = int(args.get("max_length") or 0) or self._own_length(args)
