@@ -24,7 +24,7 @@ from oodrop.harness_ext.run import Stage, item_subset, stages
 from oodrop.harness_ext.tokencount import Counts, RoughTokens, Tokens, count, scaled
 from oodrop.tasks.spec import TaskSpec
 
-DOCUMENTS = 1_500
+DOCUMENTS = 2_500
 """Documents of a task, over all variants, up to which all of them are asked."""
 
 QUICK_DOCUMENTS = 150

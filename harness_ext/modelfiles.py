@@ -28,10 +28,6 @@ _NEEDS: Mapping[str, tuple[str, str]] = {
     "litellm": ("litellm", "litellm"),
     "litellm-chat": ("litellm", "litellm"),
     "litellm-chat-completions": ("litellm", "litellm"),
-    **dict.fromkeys(
-        ("local-completions", "local-chat-completions", "openai-completions"),
-        ("tenacity", "'lm_eval[api]'"),
-    ),
 }
 _REPOSITORY = re.compile(r"[\w.-]+(/[\w.-]+)?")
 _ADAPTER = "adapter_config.json"
