@@ -7,6 +7,7 @@ import shutil
 from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -19,13 +20,16 @@ from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.harness_ext.coverage import CoverageStudy
 from oodrop.harness_ext.foresight import Aim, Prospect, foresee, pilot_notes
+from oodrop.harness_ext.perturbed import canonical_items, perturbed_docs
 from oodrop.harness_ext.pilot import PilotValues, TaskPilot, read_pilot
 from oodrop.harness_ext.plan import RunPlan, check_plan, check_space
 from oodrop.harness_ext.reach import Reach, reach
+from oodrop.harness_ext.run import item_subset
 from oodrop.harness_ext.savings import share_saved
 from oodrop.perturbers import get_suite
 from oodrop.reports.pairing import pair
 from oodrop.reports.reader import read_runs
+from oodrop.reports.results import RunFile
 from oodrop.reports.statistics import (
     cluster_sums,
     gate_chances,
@@ -110,6 +114,7 @@ def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> 
             modelfiles.check_model_files(checkpoint)
 
 
+@pytest.mark.usefixtures("own_index_only")
 def test_a_task_that_cannot_be_perturbed_is_refused(refusal: Refusal, tmp_path: Path) -> None:
     code, said = refusal(["run", "--model", "oodrop-bow", "--tasks", "cola", "--dry-run"])
     assert code == 2
@@ -145,12 +150,9 @@ def test_clusters_of_changed_items_are_counted() -> None:
     spec = get_task("procedural")
     rows = reach(spec, get_suite("smoke-1.0").variants, items=90, seed=2026)
     row = rows[0]
-    from oodrop.harness_ext.perturbed import canonical_items, perturbed_docs
-    from oodrop.harness_ext.run import item_subset
-
     chosen = item_subset(spec, 90, 2026)
     variant = next(v for v in get_suite("smoke-1.0").variants if v.slug == row.name)
-    docs = perturbed_docs(spec.name, variant, spec.eval_split)
+    docs = perturbed_docs(spec.name, variant, spec.eval_split, 0, frozenset(chosen or ()))
     source = canonical_items(spec, spec.eval_split)
     changed = [k for k in chosen or [] if docs[k]["oodrop"]["outcome"] == "changed"]
     sizes = Counter(source.item(k).cluster_id for k in changed).values()
@@ -298,9 +300,21 @@ def test_savings_fall_towards_the_margin_and_are_seeded() -> None:
     assert saved(0.0, seed=2) != shares[0]
 
 
-def test_a_pilot_is_read_through_the_reports_own_reader(reference_run: Path) -> None:
-    pilot = read_pilot(reference_run, "oodrop-majority")
-    groups = {g.paired.task: g.paired for g in pair(read_runs([reference_run]))}
+@pytest.fixture
+def read_once(reference_run: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The reference run, whose rows are read once for all tests of this module."""
+    monkeypatch.setattr("oodrop.harness_ext.pilot.read_runs", lambda folders: list(_runs(*folders)))
+    return reference_run
+
+
+@cache
+def _runs(*folders: Path) -> list[RunFile]:
+    return read_runs(folders)
+
+
+def test_a_pilot_is_read_through_the_reports_own_reader(read_once: Path) -> None:
+    pilot = read_pilot(read_once, "oodrop-majority")
+    groups = {g.paired.task: g.paired for g in pair(_runs(read_once))}
     assert set(pilot) == set(groups) >= {"everyday", "everyday_letters", "procedural"}
     letters = pilot["everyday_letters"].values
     column = one_column(groups["everyday_letters"], "oodrop-majority", "ordering_option_shuffle")
@@ -316,23 +330,23 @@ def test_a_pilot_is_read_through_the_reports_own_reader(reference_run: Path) -> 
     assert letters["ordering"].correlation == pytest.approx(
         np.mean([v.correlation for v in variants])
     )
-    bow = read_pilot(reference_run, "oodrop-bow")["procedural"]
+    bow = read_pilot(read_once, "oodrop-bow")["procedural"]
     typos = one_column(groups["procedural"], "oodrop-bow", "lexical_keyboard_typo_s5")
     sums = cluster_sums(
         typos.differences[None], typos.mask[None], groups["procedural"].ordered_clusters
     )
     found = icc(sums)
     assert bow.values["lexical_keyboard_typo_s5"].icc == (None if found is None else max(0, found))
-    oracle = read_pilot(reference_run, "oodrop-oracle")["everyday"].values["lexical"]
+    oracle = read_pilot(read_once, "oodrop-oracle")["everyday"].values["lexical"]
     assert oracle.accuracy == pytest.approx((oracle.items + 1) / (oracle.items + 2))
     assert oracle.correlation is None
 
 
-def test_pilots_of_several_checkpoints_are_told_apart(reference_run: Path) -> None:
+def test_pilots_of_several_checkpoints_are_told_apart(read_once: Path) -> None:
     with pytest.raises(DataError, match=r"holds 3 checkpoints .* --checkpoint says"):
-        read_pilot(reference_run)
+        read_pilot(read_once)
     with pytest.raises(UnknownNameError, match="unknown checkpoint 'bow'"):
-        read_pilot(reference_run, "bow")
+        read_pilot(read_once, "bow")
 
 
 def pilot_of(*values: PilotValues) -> TaskPilot:
@@ -429,9 +443,9 @@ def test_a_plan_with_a_model_tells_its_cost(shown: Shown) -> None:
     assert told["rows"][0]["reach"]["items"] == 5
 
 
-def test_a_plan_takes_a_pilot(shown: Shown, reference_run: Path) -> None:
+def test_a_plan_takes_a_pilot(shown: Shown, read_once: Path) -> None:
     text = shown(
-        ["--tasks", "everyday_letters", "--pilot", str(reference_run), "--checkpoint",
+        ["--tasks", "everyday_letters", "--pilot", str(read_once), "--checkpoint",
          "oodrop-majority", "--margin", "0.1"]
     )  # fmt: skip
     assert "pilot of 241 items in 241 clusters, canonical accuracy 25.3%" in text
