@@ -23,7 +23,7 @@ from oodrop.harness_ext.foresight import Aim, Prospect, foresee, pilot_notes
 from oodrop.harness_ext.perturbed import canonical_items, perturbed_docs
 from oodrop.harness_ext.pilot import PilotValues, TaskPilot, read_pilot
 from oodrop.harness_ext.plan import RunPlan, check_plan, check_space
-from oodrop.harness_ext.reach import Reach, reach
+from oodrop.harness_ext.reach import Reach, asked_variants, reach
 from oodrop.harness_ext.run import item_subset
 from oodrop.harness_ext.savings import share_saved
 from oodrop.perturbers import get_suite
@@ -137,7 +137,9 @@ def test_reach_is_what_the_suite_changes() -> None:
         if variant.slug in rows:
             covered = study.cover(variant).applicability
             assert rows[variant.slug].changed == covered["changed"]
-    assert "control_identity" not in rows
+    asked = {v.slug for v in asked_variants(suite.variants)}
+    assert asked == {v.slug for v in suite.variants if not v.slug.startswith("control")}
+    assert asked >= {name for name, row in rows.items() if row.kind == "variant"}
     assert "ordering_event_order" not in rows  # it changes nothing here
     assert rows["lexical"].kind == "family"
     assert rows["lexical"].changed >= rows["lexical_synonym_s5"].changed
