@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -24,11 +25,26 @@ from oodrop.harness_ext.cli.look import (
 from oodrop.harness_ext.cli.steps import Steps
 from oodrop.harness_ext.runlog import Pace
 
+if TYPE_CHECKING:
+    from oodrop.harness_ext.plan import RunPlan
+
 IntervalChoice = Annotated[
     Literal["auto", "bootstrap", "score"],
     typer.Option(help="Which interval leads; auto decides and says why."),
 ]
 Resamples = Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")]
+PriceOption = Annotated[
+    str | None,
+    typer.Option(help="PROMPT or PROMPT,GENERATED: money per million tokens, for the cost."),
+]
+TokensPerSecond = Annotated[
+    float | None,
+    typer.Option(
+        "--tokens-per-second",
+        min=0.001,
+        help="Prompt and new tokens together, for the time where no earlier run tells.",
+    ),
+]
 
 
 @app.command(
@@ -123,6 +139,15 @@ def run(
     data: LocalData = [],  # noqa: B006
     plugin: Plugins = [],  # noqa: B006
     on_plugin_error: OnPluginError = "stop",
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Check everything, print what the run takes, and write nothing."
+        ),
+    ] = False,
+    price: PriceOption = None,
+    tokens_per_second: TokensPerSecond = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: print JSON.")] = False,
 ) -> None:
     """Evaluate one or many checkpoints, continue after a kill, then report.
 
@@ -137,6 +162,8 @@ def run(
     Example: oodrop run checkpoints.yaml -o runs/nightly
 
     Example: oodrop run checkpoints.yaml --stop-when decided --margin 0.03 -o runs/quick
+
+    Example: oodrop run checkpoints.yaml --dry-run --price 0.15,0.60
     """
     need_eval()
     skipped = load_plugins(plugin, on_plugin_error)
@@ -148,6 +175,8 @@ def run(
     from oodrop.harness_ext.leftout import suite_of_what_is_there
     from oodrop.harness_ext.plan import RunPlan, StopRule, read_config, without_failing
 
+    if as_json and not dry_run:
+        raise OodropError("run prints JSON with --dry-run alone")
     if (config is None) == (model is None):
         raise OodropError("run takes either a configuration file or --model, and not both")
     if config is not None and (gen_kwargs or preset or repeats):
@@ -181,6 +210,9 @@ def run(
         plan = without_failing(plan)
     if stop_when is not None:
         plan = replace(plan, stop=StopRule(margin))
+    _foretell(plan, folder, dry_run, price, tokens_per_second, as_json, quiet)
+    if dry_run:
+        return
     with Steps("answers", silent=quiet) as bar:
         folders = runner.run(plan, folder, _Silent() if quiet else _Terminal(bar))
     _report(folders, folder / "report", "auto", 10_000, plan.seed, quiet=quiet)
@@ -248,6 +280,37 @@ def _report(
         highlight=False,
         soft_wrap=True,
     )
+
+
+def _foretell(
+    plan: RunPlan,
+    folder: Path,
+    dry_run: bool,
+    price: str | None,
+    tokens_per_second: float | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Check the plan and tell what it takes: in two lines, or for a dry run all of it."""
+    from oodrop.harness_ext.estimate import Price, estimate
+    from oodrop.harness_ext.estimatewords import estimate_lines, estimate_object, estimate_table
+    from oodrop.harness_ext.plan import check_plan, check_space
+    from oodrop.reports.render.terminal import print_table
+
+    paid = Price.read(price) if price else None
+    check_plan(plan, folder)
+    with nullcontext() if quiet else err.status("counting requests"):
+        found = estimate(
+            plan, folder, price=paid, tokens_per_second=tokens_per_second, quick=not dry_run
+        )
+    check_space(folder, found.disk_bytes)
+    if not dry_run:
+        for line in () if quiet else estimate_lines(found):
+            err.print(escape(line), highlight=False, soft_wrap=True)
+    elif as_json:
+        typer.echo(json.dumps(estimate_object(found), indent=1))
+    else:
+        print_table(estimate_table(found), out)
 
 
 def _default_name(model: str, model_args: str) -> str:

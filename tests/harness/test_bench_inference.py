@@ -44,7 +44,7 @@ from oodrop.harness_ext.bench.treelimit import TokenCount, count_mix, count_toke
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run
 from oodrop.harness_ext.perturbed import canonical_items, only_documents
-from oodrop.harness_ext.tokentree import token_tree
+from oodrop.harness_ext.tokenrow import token_row
 from oodrop.harness_ext.yamls import task_name, task_yaml
 from oodrop.perturbers import Variant, get_suite
 from oodrop.tasks import get_task
@@ -339,8 +339,8 @@ def test_unique_tokens_are_the_nodes_of_the_tree(seed: int, longest: int) -> Non
         return [ord(letter) * 999 for letter in text]
 
     whole = [encode(a + b)[-(longest + 1) :] for a, b in pairs]
-    tree = token_tree([tokens[:-1] for tokens in whole], [tokens[-1:] for tokens in whole])
-    expected = TokenCount(sum(len(tokens) - 1 for tokens in whole), tree.size)
+    tree = token_row([tokens[:-1] for tokens in whole], [tokens[-1:] for tokens in whole])
+    expected = TokenCount(sum(len(tokens) - 1 for tokens in whole), len(tree))
     assert count_tokens(iter(pairs), encode, longest) == expected
 
 
