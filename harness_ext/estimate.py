@@ -6,8 +6,7 @@ clusters of items are asked whole and the rest is reckoned from these.
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -20,6 +19,7 @@ from oodrop.harness_ext.clustersample import ClusterSample, cluster_sample
 from oodrop.harness_ext.modelfiles import LOCAL
 from oodrop.harness_ext.models import PACKED, REFERENCE_MODELS
 from oodrop.harness_ext.plan import RunPlan
+from oodrop.harness_ext.rates import read_rates
 from oodrop.harness_ext.run import Stage, item_subset, stages
 from oodrop.harness_ext.tokencount import Counts, RoughTokens, Tokens, count, scaled
 from oodrop.tasks.spec import TaskSpec
@@ -286,32 +286,3 @@ def _priced(found: StageEstimate, price: Price | None) -> StageEstimate:
         return found
     money = found.computed_tokens * price.prompt + found.generated_tokens * price.generated
     return replace(found, cost=money / 1e6)
-
-
-def read_rates(folder: Path) -> dict[str, float]:
-    """Requests per second by stage, as the journals of an earlier run in the folder recorded them.
-
-    Empty where there is none. Nothing is written, not even beside the journal.
-    """
-    totals: dict[str, list[float]] = {}
-    for path in sorted(folder.glob("*.sqlite")):
-        for stage, requests, seconds in _rate_rows(path):
-            total = totals.setdefault(stage, [0.0, 0.0])
-            total[0], total[1] = total[0] + requests, total[1] + seconds
-    return {stage: r / s for stage, (r, s) in totals.items() if r > 0.0 and s > 0.0}
-
-
-def _rate_rows(path: Path) -> Iterator[tuple[str, float, float]]:
-    # SQLite makes files beside a database in WAL mode even to read it, unless told that it rests.
-    rests = not path.with_name(f"{path.name}-wal").exists()
-    mode = "immutable=1" if rests else "mode=ro"
-    try:
-        journal = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
-    except sqlite3.Error:
-        return
-    try:
-        yield from journal.execute("SELECT stage, requests, seconds FROM rates")
-    except sqlite3.Error:  # an older journal has no rates
-        return
-    finally:
-        journal.close()

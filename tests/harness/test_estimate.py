@@ -17,11 +17,12 @@ from oodrop import DataError
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.harness_ext.clustersample import cluster_sample
-from oodrop.harness_ext.estimate import Price, StageEstimate, estimate, read_rates, tokens_of
+from oodrop.harness_ext.estimate import Price, estimate, tokens_of
 from oodrop.harness_ext.estimatewords import amount, duration, estimate_lines, estimate_table, size
 from oodrop.harness_ext.packed import HFPacked
 from oodrop.harness_ext.perturbed import canonical_items
 from oodrop.harness_ext.plan import RunPlan
+from oodrop.harness_ext.rates import read_rates
 from oodrop.harness_ext.run import run
 from oodrop.harness_ext.tokencount import Counts, RoughTokens, count, scaled
 from oodrop.perturbers import get_suite
@@ -226,9 +227,6 @@ def test_a_sample_comes_near_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     assert quick.stages[0].tree_tokens is None
     assert quick.stages[0].computed_tokens == quick.stages[0].prompt_tokens
     assert "about" in next(estimate_lines(quick))
-
-
-STAGE = StageEstimate("x", "main", 10, 2, False, 40, 30, 1000, 300, 50, 9, "words", True, False)
 
 
 @pytest.mark.parametrize(

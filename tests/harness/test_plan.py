@@ -19,9 +19,9 @@ from oodrop.harness_ext import foresight, modelfiles
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.harness_ext.coverage import CoverageStudy
-from oodrop.harness_ext.foresight import Aim, Prospect, foresee, pilot_notes
+from oodrop.harness_ext.foresight import Aim, Prospect, foresee
 from oodrop.harness_ext.perturbed import canonical_items, perturbed_docs
-from oodrop.harness_ext.pilot import PilotValues, TaskPilot, read_pilot
+from oodrop.harness_ext.pilot import PilotValues, TaskPilot, pilot_notes, read_pilot
 from oodrop.harness_ext.plan import RunPlan, check_plan, check_space
 from oodrop.harness_ext.reach import Reach, asked_variants, reach
 from oodrop.harness_ext.run import item_subset
