@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import hashlib
 import math
+import time
 from array import array
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -19,6 +20,9 @@ from oodrop import DataError, OodropError, RunError
 from oodrop.harness_ext.journal import Journal
 
 Progress = Callable[[int, int], None]
+
+_MOST = 1e-3  # a log-probability is at most 0, but for rounding
+_SECONDS = 1.0  # work that a kill may cost
 
 
 @dataclass(frozen=True, slots=True)
@@ -124,11 +128,9 @@ def _computed(
     with _told(lm, _Hook(journal, progress, len(todo))):
         answers = lm._loglikelihood_tokens(requests, disable_tqdm=True)
     values = {key: float(answer[0]) for key, answer in zip(todo, answers, strict=True)}
-    for key, value in values.items():
-        if math.isnan(value) or value > 1e-3:
+    for value in values.values():
+        if math.isnan(value) or value > _MOST:
             raise RunError(f"the model gave {value} as the log-probability of a token")
-        if journal:
-            journal.put(key, value)
     return values
 
 
@@ -152,11 +154,12 @@ def _from(progress: Progress, there: int) -> Progress:
 
 @contextmanager
 def _told(lm: Any, hook: _Hook) -> Iterator[None]:
-    """While the model works, the hook is told of every answer."""
+    """While the model works, the hook is told of every answer; in the end it stores the last."""
     lm.set_cache_hook(hook)
     try:
         yield
     finally:
+        hook.commit()
         lm.set_cache_hook(_Hook(None, lambda done, needed: None, 0))
 
 
@@ -166,9 +169,20 @@ class _Hook:
     def __init__(self, journal: Journal | None, progress: Progress, needed: int) -> None:
         self._journal, self._progress = journal, progress
         self._done, self._needed = 0, needed
+        self._new: dict[str, float] = {}
+        self._last = time.monotonic()
 
     def add_partial(self, kind: str, request: Sequence[str], answer: Sequence[float]) -> None:
-        if self._journal is not None and not math.isnan(answer[0]):
-            self._journal.put(request[0], float(answer[0]))
+        if answer[0] <= _MOST:
+            self._new[request[0]] = float(answer[0])
+        if time.monotonic() - self._last > _SECONDS:
+            self.commit()
         self._done += 1
         self._progress(self._done, self._needed)
+
+    def commit(self) -> None:
+        """Store what came since the last time."""
+        if self._journal is not None and self._new:
+            self._journal.put(self._new)
+        self._new = {}
+        self._last = time.monotonic()

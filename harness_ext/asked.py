@@ -12,8 +12,9 @@ from lm_eval.evaluator import DEFAULT_OTHER_SEED
 from lm_eval.tasks import TaskManager
 
 from oodrop.harness_ext.checkpoints import CheckpointSpec
+from oodrop.harness_ext.evaluation import quiet_harness
 from oodrop.harness_ext.perturbed import only_documents
-from oodrop.harness_ext.run import Stage, quiet_harness
+from oodrop.harness_ext.stages import Stage
 from oodrop.harness_ext.tokencount import Tokens
 from oodrop.harness_ext.yamls import task_name, task_yaml
 from oodrop.tasks.spec import TaskSpec

@@ -2,8 +2,8 @@
 
 Variants of an item, items of a procedure and the options of a question begin with the same tokens.
 ``hf`` encodes all of them for every request and computes logits of the whole vocabulary at every
-token. Here the requests of one call become a token tree. The model goes down the tree with its
-cache: a long run of tokens by itself, a small subtree in one pass, in which each token sees its
+token. Here the requests of one call become a token tree, which is cut into pieces of equal size.
+A piece is one pass of the model, behind the cached path to its first token: each token sees its
 own path alone (a mask), stands at its depth (positions), and gives logits only where one is asked
 for. Results are those of ``hf`` but for rounding; where a model cannot be used so, it says so and
 answers as ``hf``.
@@ -14,139 +14,207 @@ from __future__ import annotations
 import inspect
 import logging
 from collections.abc import Iterator, Sequence
+from functools import cached_property
 from typing import Any, cast
 
+import numpy as np
+import numpy.typing as npt
 import torch
-from lm_eval.models.huggingface import HFLM
-from torch.nn import functional
+from lm_eval.api.instance import Instance
 from transformers import DynamicCache
 
-from oodrop import DataError
-from oodrop.harness_ext.tokentree import Branch, Wanted, packed, token_tree
+from oodrop import DataError, RunError
+from oodrop.harness_ext.outofmemory import is_out_of_memory, release_memory
+from oodrop.harness_ext.packable import why_unpackable
+from oodrop.harness_ext.packbudget import pass_tokens
+from oodrop.harness_ext.packedgeneration import PackedGeneration
+from oodrop.harness_ext.pathcache import PathCache
+from oodrop.harness_ext.tokenrow import Numbers, TokenRow, token_row
+from oodrop.harness_ext.tokenscores import Scores, scored
 
+Answer = tuple[float, bool]
 Request = tuple[tuple[str, str] | None, list[int], list[int]]
 
-# A subtree of more tokens goes down in parts: the mask grows with the square. On a CPU arithmetic
-# is dear and calls are cheap, on a GPU the other way round.
-_SUBTREE = {"cpu": 1024}
-_SUBTREE_ELSEWHERE = 2048
-_RUN = 1024  # tokens of a run in one call, for memory
-_PROBE = 24
+_ON_CPU = 512  # measured on SmolLM2-135M in float32; calls are cheap, masked arithmetic is not
+_LEAST = 16  # tokens of a pass that is not halved any more
 _log = logging.getLogger(__name__)
 
 
-class HFPacked(HFLM):
+class HFPacked(PackedGeneration):
     """As ``hf``, for decoder-only models; log-likelihoods are computed over token trees.
 
     Args:
-        pack_tokens: size of the largest subtree that goes through the model in one pass; 0 for
-            none.
+        pack_tokens: tokens that go through the model in one pass; by default what was measured as
+            fastest on a CPU, and what fits into free memory elsewhere.
         arguments: those of ``hf``.
 
     Raises:
-        DataError: when ``pack_tokens`` is no whole number of 0 or more.
+        DataError: when ``pack_tokens`` is no whole number of 1 or more.
     """
 
     def __init__(
         self, *arguments: Any, pack_tokens: int | str | None = None, **settings: Any
     ) -> None:
-        if pack_tokens is not None and not str(pack_tokens).isdecimal():
+        if pack_tokens is not None and not (str(pack_tokens).isdecimal() and int(pack_tokens)):
             raise DataError(
-                f"pack_tokens must be a whole number of 0 or more, got {str(pack_tokens)!r:.60}"
+                f"pack_tokens must be a whole number of 1 or more, got {str(pack_tokens)!r:.60}"
             )
         super().__init__(*arguments, **settings)
-        default = _SUBTREE.get(self.device.type, _SUBTREE_ELSEWHERE)
-        self._subtree = default if pack_tokens is None else int(pack_tokens)
-        self._reason: str | None = None  # why the model cannot be packed; "" where it can
+        self.pack_tokens = None if pack_tokens is None else int(pack_tokens)
+        self._reason: str | None = None
         self.computed = 0
         """Tokens that went through the model for log-likelihoods so far."""
+        self.limit = 0
+        """Different tokens, each with all before it, in the log-likelihood calls so far."""
+
+    @property
+    def fallback(self) -> str:
+        """Why the model cannot be packed and answers as ``hf``; "" where it can."""
+        if self._reason is None:
+            self._reason = why_unpackable(self)
+            if self._reason:
+                _log.warning("hf-packed answers as hf: %s", self._reason)
+        return self._reason
+
+    @property
+    def plans_whole(self) -> bool:
+        """Whether a journal hands over whole calls, known requests too, and not parts of them."""
+        return not self.fallback
+
+    def loglikelihood_rolling(
+        self, requests: list[Instance], disable_tqdm: bool = False
+    ) -> list[float]:
+        """As the parent, text by text where they go to a journal."""
+        commit = getattr(self.cache_hook, "commit", None)
+        if commit is None or self.fallback or self.world_size > 1:
+            return cast("list[float]", super().loglikelihood_rolling(requests, disable_tqdm))
+        answers = []
+        for request in requests:
+            answer = self.cache_hook.known("loglikelihood_rolling", request.args)
+            if answer is None:
+                (answer,) = super().loglikelihood_rolling([request], disable_tqdm=True)
+                commit()
+            answers.append(float(answer))
+        return answers
 
     def _loglikelihood_tokens(
         self, requests: list[Request], disable_tqdm: bool = False, override_bs: int | None = None
-    ) -> list[tuple[float, bool]]:
+    ) -> list[Answer]:
         """As the parent; the bar is left to whoever journals the answers."""
-        if self._reason is None:
-            self._reason = self._probe()
-            if self._reason:
-                _log.warning("hf-packed answers as hf: %s", self._reason)
-        if self._reason:
+        if self.fallback:
             answers = super()._loglikelihood_tokens(requests, disable_tqdm, override_bs)
-            return cast("list[tuple[float, bool]]", answers)
-        return self._packed_answers(requests)
-
-    def _packed_answers(self, requests: Sequence[Request]) -> list[tuple[float, bool]]:
+            return cast("list[Answer]", answers)
         contexts, targets = [], []
         for _, context, continuation in requests:
             # What is too long is cut at the left, as hf does.
             kept = [*context, *continuation][-(self.max_length + 1) :]
             contexts.append(kept[: -len(continuation)])
             targets.append(continuation)
-        answers: list[tuple[float, bool]] = [(0.0, True)] * len(requests)
-        missing = [len(t) for t in targets]
-        for wanted, value, is_greedy in self._scores(token_tree(contexts, targets)):
-            r = wanted.request
-            answers[r] = (answers[r][0] + value, answers[r][1] and is_greedy)
-            missing[r] -= 1
-            if not missing[r] and requests[r][0] is not None:
-                self.cache_hook.add_partial("loglikelihood", requests[r][0], answers[r])
+        row = token_row(contexts, targets)
+        self.limit += len(row)
+        return self._answers(requests, row)
+
+    def _answers(self, requests: Sequence[Request], row: TokenRow) -> list[Answer]:
+        """Answer pass by pass. What a journal knows is taken from it and needs no pass."""
+        known = getattr(self.cache_hook, "known", lambda kind, request: None)
+        commit = getattr(self.cache_hook, "commit", lambda: None)
+        found = [known("loglikelihood", r[0]) if r[0] is not None else None for r in requests]
+        todo = np.array([answer is None for answer in found], dtype=bool)
+        answers = [(0.0, True) if a is None else (float(a[0]), bool(a[1])) for a in found]
+        missing = np.bincount(row.requests, minlength=len(requests))
+        for scores in self.passes(row, todo):
+            for r, value, is_likeliest in zip(*scores, strict=True):
+                if todo[r]:
+                    answers[r] = (answers[r][0] + value, answers[r][1] and is_likeliest)
+                    missing[r] -= 1
+                    if not missing[r] and requests[r][0] is not None:
+                        self.cache_hook.add_partial("loglikelihood", requests[r][0], answers[r])
+            commit()
         return answers
 
-    def _scores(self, root: Branch) -> Iterator[tuple[Wanted, float, bool]]:
-        """Log-probability of everything wanted, and whether it is the likeliest token."""
-        cache: Any = DynamicCache()
-        todo = [(child, 0) for child in reversed(root.children)]
-        while todo:
-            branch, past = todo.pop()
-            if past:
-                cache.crop(past - cache.get_seq_length())  # below 0: so many tokens less
-            else:
-                cache = DynamicCache()
-            if branch.children and branch.size <= self._subtree:
-                yield from self._score_subtree(branch, cache, past)
-                continue
-            for start in range(0, len(branch.tokens), _RUN):
-                part = branch.tokens[start : start + _RUN]
-                wanted = [
-                    w._replace(offset=w.offset - start)
-                    for w in branch.wanted
-                    if start <= w.offset < start + len(part)
-                ]
-                yield from self._score(part, wanted, cache)
-            below = past + len(branch.tokens)
-            todo += [(child, below) for child in reversed(branch.children)]
+    def passes(self, row: TokenRow, todo: npt.NDArray[np.bool_]) -> Iterator[Scores]:
+        """Scores of each pass that leads to something to do; passes do not depend on what that is.
 
-    def _score_subtree(
-        self, branch: Branch, cache: Any, past: int
-    ) -> Iterator[tuple[Wanted, float, bool]]:
-        row = packed(branch)
-        count = len(row.tokens)
-        seen = torch.zeros(count, past + count, dtype=torch.bool)
-        seen[:, :past] = True
-        for start, length, parent in row.parents:
-            if parent >= 0:
-                seen[start : start + length] = seen[parent]
-            own = slice(past + start, past + start + length)
-            seen[start : start + length, own] = torch.ones(length, length).tril().bool()
-        hidden = torch.zeros(count, past + count, dtype=self.model.dtype)
-        hidden.masked_fill_(~seen, torch.finfo(hidden.dtype).min)
-        yield from self._score(
-            row.tokens,
-            row.wanted,
-            cache,
-            attention_mask=hidden[None, None].to(self.device),
-            position_ids=(past + torch.tensor(row.depths))[None].to(self.device),
+        Raises:
+            RunError: when memory runs out in a small pass.
+        """
+        needed = row.leading_to(todo)
+        cache = PathCache(self._blank)
+        path: Numbers = np.empty(0, dtype=np.int64)
+        start, size = 0, self._pass_size(row)
+        while start < len(row):
+            stop = min(start + size, len(row))
+            if needed[start:stop].any():
+                scores = self._tried(row, path, slice(start, stop), cache)
+                if scores is None:
+                    size = _halved(stop - start, len(path))
+                    continue
+                yield scores
+            path, start = row.path(path, start, stop), stop
+
+    def _pass_size(self, row: TokenRow) -> int:
+        if self.pack_tokens is not None:
+            return self.pack_tokens
+        if self.device.type != "cuda":
+            return _ON_CPU
+        free, _ = torch.cuda.mem_get_info(self.device)
+        free += torch.cuda.memory_reserved(self.device) - torch.cuda.memory_allocated(self.device)
+        return pass_tokens(self.model.config, self.model.dtype.itemsize, free, row.height)
+
+    def _tried(self, row: TokenRow, path: Numbers, piece: slice, cache: PathCache) -> Scores | None:
+        """A pass; None where memory ran out."""
+        try:
+            return self._pass(row, path, piece, cache)
+        except (RuntimeError, MemoryError) as error:
+            if not is_out_of_memory(error):
+                raise
+        # Out of the clause, where the error no longer holds on to what the pass had made.
+        release_memory()
+        return None
+
+    def _pass(self, row: TokenRow, path: Numbers, piece: slice, cache: PathCache) -> Scores:
+        """What is asked for after the tokens of a piece of the tree."""
+        wanted = slice(*np.searchsorted(row.places, [piece.start, piece.stop]))
+        places, rows_of = np.unique(row.places[wanted] - piece.start, return_inverse=True)
+        logits = self.send(row, path, piece, cache, places)
+        self.computed += piece.stop - piece.start
+        return scored(
+            logits, rows_of, row.targets[wanted], row.requests[wanted], self.softmax_dtype
         )
 
-    def _score(
-        self, tokens: Sequence[int], wanted: Sequence[Wanted], cache: Any, **more: Any
-    ) -> Iterator[tuple[Wanted, float, bool]]:
-        """One pass of the model, which adds the tokens to the cache."""
-        self.computed += len(tokens)
-        places = sorted({w.offset for w in wanted}) or [len(tokens) - 1]
-        keep = torch.tensor(places, device=self.device)
+    def send(
+        self, row: TokenRow, path: Numbers, piece: slice, cache: PathCache, places: Numbers
+    ) -> torch.Tensor:
+        """Send a piece of the tree through the model, behind the path to its first token.
+
+        Returns:
+            Logits after these places of the piece.
+        """
+        columns = np.concatenate([path, np.arange(piece.start, piece.stop)])
+        rows = torch.arange(piece.start, piece.stop, device=self.device)[:, None]
+        before = torch.from_numpy(columns).to(self.device) <= rows
+        seen = before & (torch.from_numpy(row.ends[columns]).to(self.device) > rows)
+        hidden = torch.zeros(seen.shape, dtype=self.model.dtype, device=self.device)
+        hidden.masked_fill_(~seen, torch.finfo(hidden.dtype).min)
+        # Some models give all logits when asked for none.
+        keep = torch.from_numpy(places if len(places) else np.array([0])).to(self.device)
+        past = cache.along(path)
+        logits = self._forward(
+            row.tokens[piece],
+            past,
+            keep,
+            attention_mask=hidden[None, None],
+            position_ids=torch.from_numpy(row.depths[piece])[None].to(self.device),
+        )
+        cache.hold(columns, past)
+        return logits
+
+    def _forward(
+        self, tokens: Numbers, cache: Any, keep: torch.Tensor, **more: Any
+    ) -> torch.Tensor:
+        """Logits after the tokens to keep; the cache grows by all of them."""
         if self._keeps_some:
             more["logits_to_keep"] = keep
-        inputs = torch.tensor([list(tokens)], device=self.device)
         with (
             torch.no_grad(),
             torch.autocast(
@@ -155,60 +223,33 @@ class HFPacked(HFLM):
                 enabled=self.mixed_precision_dtype is not None,
             ),
         ):
+            inputs = torch.from_numpy(tokens)[None].to(self.device)
             out = self.model(input_ids=inputs, past_key_values=cache, use_cache=True, **more)
-        if not wanted:
-            return
-        logits = out.logits[0] if self._keeps_some else out.logits[0, keep]
-        chances = functional.log_softmax(logits, dim=-1, dtype=self.softmax_dtype)
-        rows = {place: row for row, place in enumerate(places)}
-        at = torch.tensor([rows[w.offset] for w in wanted], device=self.device)
-        of = torch.tensor([w.token for w in wanted], device=self.device)
-        likeliest = chances.argmax(dim=-1)[at] == of
-        yield from zip(wanted, chances[at, of].tolist(), likeliest.tolist(), strict=True)
+            logits: torch.Tensor = out.logits[0]
+            return logits if self._keeps_some else logits[keep]
 
-    @property
+    @cached_property
     def _keeps_some(self) -> bool:
         """Whether the model computes logits only where it is told to."""
         model = getattr(self.model, "get_base_model", lambda: self.model)()
         return "logits_to_keep" in inspect.signature(model.forward).parameters
 
-    def _probe(self) -> str:
-        """Why trees cannot be used with this model; "" where they can.
+    def _blank(self) -> DynamicCache:
+        cache = DynamicCache()
+        self._forward(np.zeros(1, dtype=np.int64), cache, torch.zeros(1, dtype=torch.long))
+        return cache
 
-        A small tree is computed both ways. What only long texts show is read from the
-        configuration: windows that slide over the text.
-        """
-        if self.backend != "causal":
-            return "it is no decoder-only model"
-        config = self.model.config.get_text_config()
-        layers = set(getattr(config, "layer_types", None) or ())
-        if layers - {"full_attention"} or getattr(config, "sliding_window", None):
-            return f"its layers see a part of the text ({', '.join(sorted(layers)) or 'window'})"
-        size = int(config.vocab_size)
-        tokens = [(7 + 31 * k) % size for k in range(2 * _PROBE)]
-        start, rest = tokens[:_PROBE], tokens[_PROBE:]
-        contexts = [start, start, [*start, *rest[:9]]]
-        targets = [rest[:9], [*rest[:3], *rest[12:17]], rest[3:6]]
-        plain = [self._stock_score(c, t) for c, t in zip(contexts, targets, strict=True)]
-        allowed = 1e-3 if self.model.dtype == torch.float32 else 0.1
-        subtree, self._subtree = self._subtree, 0
-        try:
-            for self._subtree in (0, subtree):
-                found = [0.0] * len(contexts)
-                for wanted, value, _ in self._scores(token_tree(contexts, targets)):
-                    found[wanted.request] += value
-                apart = max(abs(a - b) for a, b in zip(found, plain, strict=True))
-                if not apart <= allowed:
-                    return f"a small tree gave log-likelihoods that differ by {apart:.2g}"
-        except (TypeError, ValueError, RuntimeError, AttributeError, IndexError) as error:
-            return f"a small tree failed with {type(error).__name__}: {error!s:.80}"
-        finally:
-            self._subtree, self.computed = subtree, 0
-        return ""
 
-    def _stock_score(self, context: Sequence[int], target: Sequence[int]) -> float:
-        inputs = torch.tensor([[*context, *target[:-1]]], device=self.device)
-        logits = self._model_call(inputs)[0, -len(target) :]
-        chances = functional.log_softmax(logits, dim=-1, dtype=self.softmax_dtype)
-        of = torch.tensor(target, device=self.device)
-        return float(chances.gather(1, of[:, None]).sum())
+def _halved(size: int, past: int) -> int:
+    """Half the size of a pass that found no memory.
+
+    Raises:
+        RunError: when it is too small to halve.
+    """
+    if size // 2 < _LEAST:
+        raise RunError(
+            f"memory ran out in a pass of {size} tokens behind {past} others, which is too small "
+            "to halve: take a smaller model, dtype or max_length, or a device with more memory"
+        )
+    _log.warning("memory ran out in a pass of %d tokens; from here on: %d", size, size // 2)
+    return size // 2

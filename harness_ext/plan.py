@@ -17,8 +17,22 @@ from oodrop.harness_ext.derive.registry import get_task, task_names
 from oodrop.harness_ext.leftout import LeftOut, suite_of_what_is_there, suite_of_what_works
 from oodrop.harness_ext.modelfiles import check_model_files
 from oodrop.harness_ext.repeats import check_repeats
+from oodrop.harness_ext.servers import check_server
 from oodrop.perturbers.suites import Suite
 from oodrop.perturbers.variant import DEFAULT_SEED
+
+
+@dataclass(frozen=True)
+class StopRule:
+    """When a variant needs no more items: as soon as a sequential gate on its drop has decided.
+
+    Attributes:
+        margin: largest drop that passes.
+        alpha: risk of each wrong decision, per variant.
+    """
+
+    margin: float
+    alpha: float = 0.05
 
 
 @dataclass(frozen=True)
@@ -31,6 +45,7 @@ class RunPlan:
         suite: the variants.
         seed: seed of the item subsets.
         left_out: slug of each variant that the suite had and the run cannot have -> why.
+        stop: when a variant needs no more items; None for all items.
     """
 
     checkpoints: tuple[CheckpointSpec, ...]
@@ -38,6 +53,7 @@ class RunPlan:
     suite: Suite
     seed: int = DEFAULT_SEED
     left_out: LeftOut = field(default_factory=dict)
+    stop: StopRule | None = None
 
 
 def read_config(path: Path, failed: Mapping[str, str] | None = None) -> RunPlan:
@@ -110,8 +126,8 @@ def check_settings(plan: RunPlan) -> None:
     Raises:
         OodropError: unknown model, task or preset, a task that cannot be derived, a model folder
             or package that is not there, an adapter without its base model, settings that
-            contradict one another, several replies where they cannot be had, or two checkpoints
-            of one name.
+            contradict one another, several replies where they cannot be had, two checkpoints of
+            one name, or what a server cannot do.
     """
     if not plan.checkpoints:
         raise DataError("a run needs at least one checkpoint")
@@ -123,8 +139,10 @@ def check_settings(plan: RunPlan) -> None:
         check_model(checkpoint.model)
         checkpoint.resolved_args()
         checkpoint.generation()
-        for task in checkpoint.tasks or plan.tasks:
-            check_repeats(checkpoint, get_task(task))
+        tasks = [get_task(name) for name in checkpoint.tasks or plan.tasks]
+        for task in tasks:
+            check_repeats(checkpoint, task)
+        check_server(checkpoint, tasks)
         check_model_files(checkpoint)
 
 

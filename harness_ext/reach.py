@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 from oodrop.harness_ext.clustersample import ClusterSample, cluster_sample
 from oodrop.harness_ext.perturbed import canonical_items, perturbed_docs
-from oodrop.harness_ext.run import item_subset
+from oodrop.harness_ext.stages import item_subset
 from oodrop.perturbers.registry import get_perturber
 from oodrop.perturbers.variant import Variant
 from oodrop.reports.statistics.columns import ALL

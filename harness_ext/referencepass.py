@@ -19,11 +19,13 @@ from typing import Any
 from oodrop import OodropError
 from oodrop.harness_ext.answertokens import answer_tokens, log_probabilities, why_not
 from oodrop.harness_ext.checkpoints import CheckpointSpec, check_model
+from oodrop.harness_ext.evaluation import quiet_harness
 from oodrop.harness_ext.journal import Journal
 from oodrop.harness_ext.referenceruns import Scorable, scorable
 from oodrop.harness_ext.referencescore import METRIC, PLAIN, question, scores
 from oodrop.harness_ext.referencetables import reference_results, reference_row
-from oodrop.harness_ext.run import MARKER, Reporter, is_finished, quiet_harness, write_json
+from oodrop.harness_ext.runlog import Reporter
+from oodrop.harness_ext.stages import MARKER, is_finished, write_json
 from oodrop.reports.lines import iterate_samples
 from oodrop.reports.render import check_writable
 from oodrop.reports.results import RunFile, Samples

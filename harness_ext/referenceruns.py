@@ -15,7 +15,7 @@ from oodrop import DataError, NotComparableError, UnknownNameError
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.models import REFERENCE_MODELS
 from oodrop.harness_ext.referencescore import METRIC, PLAIN
-from oodrop.harness_ext.run import MARKER
+from oodrop.harness_ext.stages import MARKER
 from oodrop.reports.pairing import name_checkpoints
 from oodrop.reports.reader import CHECKPOINT_FILE, read_runs
 from oodrop.reports.results import RunFile, Samples

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -21,6 +23,7 @@ from oodrop.harness_ext.cli.look import (
     use_data,
 )
 from oodrop.harness_ext.cli.steps import Steps
+from oodrop.harness_ext.runlog import Pace
 
 IntervalChoice = Annotated[
     Literal["auto", "bootstrap", "score"],
@@ -101,6 +104,19 @@ def run(
         int | None,
         typer.Option(min=1, help="K replies to each item; the score is their mean."),
     ] = None,
+    stop_when: Annotated[
+        Literal["decided"] | None,
+        typer.Option(
+            help="decided: items come in random order, and a variant gets no more of them once a "
+            "sequential gate on its drop has decided at --margin."
+        ),
+    ] = None,
+    margin: Annotated[
+        float, typer.Option(min=0.0, max=0.99, help="Largest drop that passes that gate.")
+    ] = 0.05,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Errors and the place of the report, nothing else.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of item subsets and of the report.")] = 2026,
     folder: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for results and report.")
@@ -130,6 +146,8 @@ def run(
 
     Example: oodrop run checkpoints.yaml -o runs/nightly
 
+    Example: oodrop run checkpoints.yaml --stop-when decided --margin 0.03 -o runs/quick
+
     Example: oodrop run checkpoints.yaml --dry-run --price 0.15,0.60
     """
     need_eval()
@@ -140,7 +158,7 @@ def run(
     from oodrop.harness_ext.checkpoints import CheckpointSpec
     from oodrop.harness_ext.derive import task_names
     from oodrop.harness_ext.leftout import suite_of_what_is_there
-    from oodrop.harness_ext.plan import RunPlan, read_config, without_failing
+    from oodrop.harness_ext.plan import RunPlan, StopRule, read_config, without_failing
 
     if as_json and not dry_run:
         raise OodropError("run prints JSON with --dry-run alone")
@@ -175,13 +193,16 @@ def run(
         plan = RunPlan((spec,), named, chosen, seed, {**left_out, **refused})
     if on_plugin_error == "skip":
         plan = without_failing(plan)
-    foretell(plan, folder, dry_run, price, tokens_per_second, as_json)
+    if stop_when is not None:
+        plan = replace(plan, stop=StopRule(margin))
+    foretell(plan, folder, dry_run, price, tokens_per_second, as_json, quiet)
     if dry_run:
         return
-    with Steps("answers") as bar:
-        folders = runner.run(plan, folder, _Terminal(bar))
-    _report(folders, folder / "report", "auto", 10_000, plan.seed)
-    tell_left_out(plan.left_out)
+    with Steps("answers", silent=quiet) as bar:
+        folders = runner.run(plan, folder, _Silent() if quiet else _Terminal(bar))
+    _report(folders, folder / "report", "auto", 10_000, plan.seed, quiet=quiet)
+    if not quiet:
+        tell_left_out(plan.left_out)
 
 
 @app.command()
@@ -224,20 +245,25 @@ def _report(
     resamples: int,
     seed: int,
     verify: bool = False,
+    quiet: bool = False,
 ) -> None:
     from oodrop.reports.build import build_report
     from oodrop.reports.render import check_writable, print_report, write_report
 
     check_writable(folder)
-    with err.status("reading and estimating"):
+    with err.status("reading and estimating") if not quiet else nullcontext():
         result = build_report(
             runs, interval=interval, resamples=resamples, seed=seed, verify=verify
         )
         written = write_report(result, folder)
-    print_report(result, out)
+    if not quiet:
+        print_report(result, out)
+        out.print()
     page = next(path for path in written if path.name == "report.html")
     out.print(
-        f"\nwritten: {page} and {len(written) - 1} files beside it", highlight=False, soft_wrap=True
+        f"{'' if quiet else chr(10)}written: {page} and {len(written) - 1} files beside it",
+        highlight=False,
+        soft_wrap=True,
     )
 
 
@@ -250,15 +276,31 @@ def _default_name(model: str, model_args: str) -> str:
     return re.sub(r"[^\w.+-]+", "_", checkpoint_name(model, model_args)).lstrip(".") or "model"
 
 
+class _Silent:
+    """Nobody watches; the log file has it all."""
+
+    def message(self, text: str) -> None:
+        pass
+
+    def progress(self, there: int, needed: int) -> None:
+        pass
+
+
 class _Terminal:
-    """Progress of a run: one line per stage, one bar for the answers of the stage."""
+    """Progress of a run: one line per stage, and a bar for the answers of the stage.
+
+    Where no terminal is there to draw a bar, a line once a minute.
+    """
 
     def __init__(self, bar: Steps) -> None:
-        self._bar = bar
+        self._bar, self._pace = bar, Pace()
 
     def message(self, text: str) -> None:
         self._bar.hide()
         err.print(escape(text), highlight=False, soft_wrap=True)
 
     def progress(self, there: int, needed: int) -> None:
-        self._bar.reach(there, needed)
+        if err.is_terminal:
+            self._bar.reach(there, needed)
+        elif line := self._pace.line(there, needed):
+            err.print(f"  {line}", highlight=False, soft_wrap=True)

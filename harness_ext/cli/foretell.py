@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
@@ -35,6 +36,7 @@ def foretell(
     price: str | None,
     tokens_per_second: float | None,
     as_json: bool,
+    quiet: bool,
 ) -> None:
     """Check the plan and tell what it takes: in two lines, or for a dry run all of it."""
     from oodrop.harness_ext.estimate import Price, estimate
@@ -44,13 +46,16 @@ def foretell(
 
     paid = Price.read(price) if price else None
     check_plan(plan, folder)
-    with err.status("counting requests"):
+    with err.status("counting requests") if not quiet else nullcontext():
         found = estimate(
             plan, folder, price=paid, tokens_per_second=tokens_per_second, quick=not dry_run
         )
     check_space(folder, found.disk_bytes)
     if not dry_run:
-        for line in estimate_lines(found):
+        lines = [] if quiet else [*estimate_lines(found)]
+        if lines and plan.stop is not None:
+            lines.append("that is the most: a variant is asked about no more once it is decided")
+        for line in lines:
             err.print(escape(line), highlight=False, soft_wrap=True)
     elif as_json:
         typer.echo(json.dumps(estimate_object(found), indent=1))

@@ -168,7 +168,7 @@ def _run_plan(
 def _reaches(run: RunPlan) -> list[Reach]:
     from oodrop.harness_ext.derive.registry import get_task
     from oodrop.harness_ext.reach import asked_variants, reach
-    from oodrop.harness_ext.run import shots_of
+    from oodrop.harness_ext.stages import shots_of
 
     (checkpoint,) = run.checkpoints
     asked = asked_variants(run.suite.variants)

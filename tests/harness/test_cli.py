@@ -17,7 +17,7 @@ COMMANDS = (
     "report", "compare", "verify", "doctor", "plan",
 )  # fmt: skip
 GROUPS = ("audit", "bank", "bench", "data")
-BENCHES = ("perturb", "coverage", "stats")
+BENCHES = ("perturb", "coverage", "stats", "inference")
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c != "lm-eval"])

@@ -10,9 +10,11 @@ import pytest
 
 from oodrop import DataError, OodropError, RunError, UnknownNameError
 from oodrop.harness_ext.checkpoints import CheckpointSpec, wheel_gguf
+from oodrop.harness_ext.evaluation import check_outputs
 from oodrop.harness_ext.perturbed import NOT_ASKED, perturbed_docs
 from oodrop.harness_ext.plan import RunPlan, read_config
-from oodrop.harness_ext.run import check_outputs, item_subset, run, stages
+from oodrop.harness_ext.run import run
+from oodrop.harness_ext.stages import item_subset, stages
 from oodrop.perturbers import Variant, get_suite
 from oodrop.tasks import get_task
 
