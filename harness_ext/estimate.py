@@ -6,8 +6,7 @@ clusters of items are asked whole and the rest is reckoned from these.
 
 from __future__ import annotations
 
-import sqlite3
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -17,9 +16,10 @@ from oodrop import DataError
 from oodrop.harness_ext.asked import Subset, stage_requests
 from oodrop.harness_ext.checkpoints import HF_MODELS, CheckpointSpec
 from oodrop.harness_ext.clustersample import ClusterSample, cluster_sample
-from oodrop.harness_ext.modelfiles import LOCAL
+from oodrop.harness_ext.modelfiles import FROM_FILES
 from oodrop.harness_ext.models import PACKED, REFERENCE_MODELS
 from oodrop.harness_ext.plan import RunPlan
+from oodrop.harness_ext.rates import read_rate
 from oodrop.harness_ext.stages import Stage, item_subset, stages
 from oodrop.harness_ext.tokencount import Counts, RoughTokens, Tokens, count, scaled
 from oodrop.tasks.spec import TaskSpec
@@ -146,7 +146,7 @@ def estimate(
 
     Args:
         plan: what to evaluate.
-        out: folder of an earlier run of it, for its rates.
+        out: folder of an earlier run of it, for its rate.
         price: of a million tokens.
         tokens_per_second: computed and generated together, where no earlier run tells.
         quick: asks few items only and reads no tokenizer that takes seconds to read.
@@ -154,10 +154,10 @@ def estimate(
     found: list[StageEstimate] = []
     for checkpoint in plan.checkpoints:
         tokens = tokens_of(checkpoint, quick=quick)
+        rate = read_rate(out / checkpoint.name) if out else None
         for stage in stages(plan, checkpoint):
             counted = _stage(plan, checkpoint, stage, tokens, quick)
-            rates = read_rates(out / checkpoint.name) if out else {}
-            found.append(_priced(_timed(counted, rates, tokens_per_second), price))
+            found.append(_priced(_timed(counted, rate, tokens_per_second), price))
     return Estimate(tuple(found))
 
 
@@ -168,7 +168,7 @@ def tokens_of(checkpoint: CheckpointSpec, *, quick: bool = False) -> Tokens:
     """
     args = checkpoint.resolved_args()
     gguf = args.get("gguf_file") and not args.get("tokenizer")
-    has_one = args.get("tokenizer") or (checkpoint.model in LOCAL and args.get("pretrained"))
+    has_one = args.get("tokenizer") or (checkpoint.model in FROM_FILES and args.get("pretrained"))
     if checkpoint.model in REFERENCE_MODELS or not has_one or (quick and gguf):
         return RoughTokens()
     from oodrop.harness_ext.weightless import Weightless
@@ -262,11 +262,10 @@ class _Asking:
 
 
 def _timed(
-    found: StageEstimate, rates: Mapping[str, float], tokens_per_second: float | None
+    found: StageEstimate, rate: float | None, tokens_per_second: float | None
 ) -> StageEstimate:
     """With the time it takes: at the rate of an earlier run, or as somebody says."""
-    if rates:
-        rate = rates.get(found.stage) or next(iter(rates.values()))
+    if rate:
         return replace(
             found,
             seconds=found.unique_requests / rate,
@@ -286,32 +285,3 @@ def _priced(found: StageEstimate, price: Price | None) -> StageEstimate:
         return found
     money = found.computed_tokens * price.prompt + found.generated_tokens * price.generated
     return replace(found, cost=money / 1e6)
-
-
-def read_rates(folder: Path) -> dict[str, float]:
-    """Requests per second by stage, as the journals of an earlier run in the folder recorded them.
-
-    Empty where there is none. Nothing is written, not even beside the journal.
-    """
-    totals: dict[str, list[float]] = {}
-    for path in sorted(folder.glob("*.sqlite")):
-        for stage, requests, seconds in _rate_rows(path):
-            total = totals.setdefault(stage, [0.0, 0.0])
-            total[0], total[1] = total[0] + requests, total[1] + seconds
-    return {stage: r / s for stage, (r, s) in totals.items() if r > 0.0 and s > 0.0}
-
-
-def _rate_rows(path: Path) -> Iterator[tuple[str, float, float]]:
-    # SQLite makes files beside a database in WAL mode even to read it, unless told that it rests.
-    rests = not path.with_name(f"{path.name}-wal").exists()
-    mode = "immutable=1" if rests else "mode=ro"
-    try:
-        journal = sqlite3.connect(f"{path.resolve().as_uri()}?{mode}", uri=True)
-    except sqlite3.Error:
-        return
-    try:
-        yield from journal.execute("SELECT stage, requests, seconds FROM rates")
-    except sqlite3.Error:  # an older journal has no rates
-        return
-    finally:
-        journal.close()

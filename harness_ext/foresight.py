@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from typing import TypedDict
 
 from oodrop import OodropError
-from oodrop.harness_ext.pilot import FEWEST_CLUSTERS, TaskPilot
+from oodrop.harness_ext.pilot import TaskPilot
 from oodrop.harness_ext.reach import Reach
 from oodrop.harness_ext.savings import share_saved
 from oodrop.reports.statistics import gate_chances, mde, required_items
@@ -264,29 +264,3 @@ def _outlook(row: Reach, setting: _Setting, drop: float, aim: Aim, seed: int) ->
             seed=seed,
         )
     return Outlook(drop, setting.chances(drop, aim, setting.items), saved)
-
-
-def pilot_notes(pilot: Mapping[str, TaskPilot], tasks: Sequence[str]) -> list[str]:
-    """How far the pilot carries, a sentence for each task."""
-    return [_note(task, pilot.get(task)) for task in tasks] if pilot else []
-
-
-def _note(task: str, pilot: TaskPilot | None) -> str:
-    if pilot is None:
-        return f"{task}: the pilot did not run it; stated or conservative values are used"
-    span = pilot.interval
-    bounds = f" [{100 * span.low:.1f}, {100 * span.high:.1f}]" if span else ", no interval"
-    told = (
-        f"{task}: pilot of {pilot.items} items in {pilot.clusters} clusters, canonical accuracy "
-        f"{100 * pilot.accuracy:.1f}%{bounds}"
-    )
-    if not pilot.values:
-        return f"{told}; its scores are not right or wrong, so other values are used"
-    few = [v.name for v in pilot.values.values() if not v.is_enough]
-    if not few:
-        return told
-    which = "it" if len(few) == len(pilot.values) else f"it under {', '.join(few[:4])}"
-    return (
-        f"{told}; {which} has fewer than {FEWEST_CLUSTERS:.0f} effective clusters, too few to rest "
-        "a plan on, so stated or conservative values are used there"
-    )

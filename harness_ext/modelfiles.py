@@ -12,13 +12,12 @@ from typing import Any
 from oodrop import DataError
 from oodrop.harness_ext.checkpoints import HF_MODELS, CheckpointSpec
 
-LOCAL = (*HF_MODELS, "vllm", "vllm-vlm", "sglang")
+FROM_FILES = (*HF_MODELS, "vllm", "vllm-vlm", "sglang")
 """Model types whose ``pretrained`` is a folder here or a repository of the hub."""
 
-# Package and what pip calls it, of model types that lm-eval knows without having what they need.
+# Package and what pip calls it, of model types that lm-eval knows without having what they need;
+# `servers` knows those of vLLM and of servers.
 _NEEDS: Mapping[str, tuple[str, str]] = {
-    "vllm": ("vllm", "vllm"),
-    "vllm-vlm": ("vllm", "vllm"),
     "sglang": ("sglang", "sglang"),
     "mamba_ssm": ("mamba_ssm", "mamba_ssm"),
     "openvino": ("optimum", "'optimum[openvino]'"),
@@ -46,7 +45,7 @@ def check_model_files(checkpoint: CheckpointSpec) -> None:
         _check_package(where, "peft=", "peft", "peft")
     if args.get("gguf_file"):
         _check_package(where, "gguf_file=", "gguf", "gguf")
-    keys = ("pretrained", "peft", "delta") if checkpoint.model in LOCAL else ()
+    keys = ("pretrained", "peft", "delta") if checkpoint.model in FROM_FILES else ()
     for key in (*keys, "tokenizer"):
         if args.get(key):
             _check_place(where, key, str(args[key]), args)

@@ -126,8 +126,8 @@ def check_settings(plan: RunPlan) -> None:
     Raises:
         OodropError: unknown model, task or preset, a task that cannot be derived, a model folder
             or package that is not there, an adapter without its base model, settings that
-            contradict one another, several replies where they cannot be had, or two checkpoints
-            of one name.
+            contradict one another, several replies where they cannot be had, two checkpoints of
+            one name, or what a server cannot do.
     """
     if not plan.checkpoints:
         raise DataError("a run needs at least one checkpoint")

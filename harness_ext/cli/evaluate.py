@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
-import json
 import sys
 from contextlib import nullcontext
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal
+from typing import Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
 
 from oodrop import OodropError
 from oodrop.harness_ext.cli.app import app, err, out, quiet_libraries
+from oodrop.harness_ext.cli.foretell import PriceOption, TokensPerSecond, foretell
 from oodrop.harness_ext.cli.look import (
     LocalData,
     OnPluginError,
@@ -25,26 +25,11 @@ from oodrop.harness_ext.cli.look import (
 from oodrop.harness_ext.cli.steps import Steps
 from oodrop.harness_ext.runlog import Pace
 
-if TYPE_CHECKING:
-    from oodrop.harness_ext.plan import RunPlan
-
 IntervalChoice = Annotated[
     Literal["auto", "bootstrap", "score"],
     typer.Option(help="Which interval leads; auto decides and says why."),
 ]
 Resamples = Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")]
-PriceOption = Annotated[
-    str | None,
-    typer.Option(help="PROMPT or PROMPT,GENERATED: money per million tokens, for the cost."),
-]
-TokensPerSecond = Annotated[
-    float | None,
-    typer.Option(
-        "--tokens-per-second",
-        min=0.001,
-        help="Prompt and new tokens together, for the time where no earlier run tells.",
-    ),
-]
 
 
 @app.command(
@@ -210,7 +195,7 @@ def run(
         plan = without_failing(plan)
     if stop_when is not None:
         plan = replace(plan, stop=StopRule(margin))
-    _foretell(plan, folder, dry_run, price, tokens_per_second, as_json, quiet)
+    foretell(plan, folder, dry_run, price, tokens_per_second, as_json, quiet)
     if dry_run:
         return
     with Steps("answers", silent=quiet) as bar:
@@ -280,37 +265,6 @@ def _report(
         highlight=False,
         soft_wrap=True,
     )
-
-
-def _foretell(
-    plan: RunPlan,
-    folder: Path,
-    dry_run: bool,
-    price: str | None,
-    tokens_per_second: float | None,
-    as_json: bool,
-    quiet: bool,
-) -> None:
-    """Check the plan and tell what it takes: in two lines, or for a dry run all of it."""
-    from oodrop.harness_ext.estimate import Price, estimate
-    from oodrop.harness_ext.estimatewords import estimate_lines, estimate_object, estimate_table
-    from oodrop.harness_ext.plan import check_plan, check_space
-    from oodrop.reports.render.terminal import print_table
-
-    paid = Price.read(price) if price else None
-    check_plan(plan, folder)
-    with nullcontext() if quiet else err.status("counting requests"):
-        found = estimate(
-            plan, folder, price=paid, tokens_per_second=tokens_per_second, quick=not dry_run
-        )
-    check_space(folder, found.disk_bytes)
-    if not dry_run:
-        for line in () if quiet else estimate_lines(found):
-            err.print(escape(line), highlight=False, soft_wrap=True)
-    elif as_json:
-        typer.echo(json.dumps(estimate_object(found), indent=1))
-    else:
-        print_table(estimate_table(found), out)
 
 
 def _default_name(model: str, model_args: str) -> str:

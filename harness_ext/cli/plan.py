@@ -11,7 +11,8 @@ from rich.markup import escape
 
 from oodrop import OodropError
 from oodrop.harness_ext.cli.app import app, err, out, quiet_libraries
-from oodrop.harness_ext.cli.evaluate import PriceOption, TokensPerSecond, need_eval
+from oodrop.harness_ext.cli.evaluate import need_eval
+from oodrop.harness_ext.cli.foretell import PriceOption, TokensPerSecond
 from oodrop.harness_ext.cli.look import LocalData, Plugins, load_plugins, use_data
 from oodrop.harness_ext.cli.steps import Steps
 
@@ -103,8 +104,8 @@ def plan(
     quiet_libraries()
     use_data(data)
     from oodrop.harness_ext.derive import task_names
-    from oodrop.harness_ext.foresight import Aim, foresee, pilot_notes
-    from oodrop.harness_ext.pilot import read_pilot
+    from oodrop.harness_ext.foresight import Aim, foresee
+    from oodrop.harness_ext.pilot import pilot_notes, read_pilot
     from oodrop.perturbers import get_suite
 
     if checkpoint is not None and pilot is None:

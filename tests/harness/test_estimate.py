@@ -17,11 +17,12 @@ from oodrop import DataError
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.harness_ext.clustersample import cluster_sample
-from oodrop.harness_ext.estimate import Price, StageEstimate, estimate, read_rates, tokens_of
+from oodrop.harness_ext.estimate import Price, estimate, tokens_of
 from oodrop.harness_ext.estimatewords import amount, duration, estimate_lines, estimate_table, size
 from oodrop.harness_ext.packed import HFPacked
 from oodrop.harness_ext.perturbed import canonical_items
 from oodrop.harness_ext.plan import RunPlan
+from oodrop.harness_ext.rates import read_rate
 from oodrop.harness_ext.run import run
 from oodrop.harness_ext.tokencount import Counts, RoughTokens, count, scaled
 from oodrop.perturbers import get_suite
@@ -108,7 +109,7 @@ def keep_model(monkeypatch: pytest.MonkeyPatch, kind: type[HFLM]) -> list[Any]:
     """Runs load a model of this class, which is kept."""
     kept: list[Any] = []
 
-    def load(spec: CheckpointSpec) -> Any:
+    def load(spec: CheckpointSpec, *_: object, **__: object) -> Any:
         kept.append(kind(**spec.resolved_args(), device="cpu", batch_size=spec.batch_size))
         kept[0].seen = {}
         return kept[0]
@@ -228,9 +229,6 @@ def test_a_sample_comes_near_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     assert "about" in next(estimate_lines(quick))
 
 
-STAGE = StageEstimate("x", "main", 10, 2, False, 40, 30, 1000, 300, 50, 9, "words", True, False)
-
-
 @pytest.mark.parametrize(
     ("text", "price"), [("2", Price(2.0, 2.0)), ("0.5,1.5", Price(0.5, 1.5)), ("0", Price(0, 0))]
 )
@@ -272,22 +270,21 @@ def journal(folder: Path, *rows: tuple[str, int, float]) -> Path:
 
 def test_rates_of_an_earlier_run_tell_the_time(tmp_path: Path) -> None:
     journal(tmp_path / "x", ("main", 30, 2.0), ("main", 10, 2.0), ("other", 0, 0.0))
-    assert read_rates(tmp_path / "x") == {"main": 10.0}
+    assert read_rate(tmp_path / "x") == 10.0
     assert [p.name for p in (tmp_path / "x").iterdir()] == ["journal-0123.sqlite"]
     checkpoint = CheckpointSpec("x", "oodrop-bow", items=4)
     found = estimate(plan_of(checkpoint), tmp_path, tokens_per_second=1.0)
-    # The rerun keeps no journal and goes at the rate of the main stage.
     assert [s.seconds for s in found.stages] == [s.unique_requests / 10.0 for s in found.stages]
     assert "10 requests per second" in found.stages[0].seconds_from
 
 
 def test_a_folder_without_rates_tells_nothing(tmp_path: Path) -> None:
-    assert read_rates(tmp_path / "none") == {}
+    assert read_rate(tmp_path / "none") is None
     with sqlite3.connect(tmp_path / "journal-1.sqlite") as db:
         db.execute("CREATE TABLE answers (key TEXT)")
     db.close()
     (tmp_path / "journal-2.sqlite").write_bytes(b"no database" * 100)
-    assert read_rates(tmp_path) == {}
+    assert read_rate(tmp_path) is None
     found = estimate(plan_of(CheckpointSpec("x", "oodrop-bow", items=4)), tmp_path)
     assert found.seconds is None
     assert "unknown until the first batch" in list(estimate_lines(found))[1]

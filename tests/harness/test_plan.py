@@ -19,9 +19,9 @@ from oodrop.harness_ext import foresight, modelfiles
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.harness_ext.coverage import CoverageStudy
-from oodrop.harness_ext.foresight import Aim, Prospect, foresee, pilot_notes
+from oodrop.harness_ext.foresight import Aim, Prospect, foresee
 from oodrop.harness_ext.perturbed import canonical_items, perturbed_docs
-from oodrop.harness_ext.pilot import PilotValues, TaskPilot, read_pilot
+from oodrop.harness_ext.pilot import PilotValues, TaskPilot, pilot_notes, read_pilot
 from oodrop.harness_ext.plan import RunPlan, check_plan, check_space
 from oodrop.harness_ext.reach import Reach, asked_variants, reach
 from oodrop.harness_ext.savings import share_saved
@@ -68,7 +68,9 @@ def hf(**args: Any) -> CheckpointSpec:
         (hf(pretrained=".", delta="../d"), r"delta=\.\./d is a folder .* does not exist"),
         (hf(pretrained=".", tokenizer="/t"), "tokenizer=/t is a folder .* does not exist"),
         (
-            CheckpointSpec("x", "local-completions", {"model": "m", "tokenizer": "/t"}),
+            CheckpointSpec(
+                "x", "local-completions", {"model": "m", "base_url": "u", "tokenizer": "/t"}
+            ),
             "tokenizer=/t is a folder .* does not exist",
         ),
         (CheckpointSpec("x", "sglang"), "sglang needs the package sglang.*: pip install sglang"),
@@ -90,9 +92,9 @@ def test_models_that_are_there_are_taken(
     (tmp_path / "adapter").mkdir()
     (tmp_path / "adapter" / "adapter_config.json").write_text("{}")
     checked(hf(pretrained=str(tiny_model), peft=str(tmp_path / "adapter")), tmp_path / "out")
-    checked(CheckpointSpec("x", "local-completions", {"model": "org/some-name"}), tmp_path / "out")
     # What a server calls its model is no folder of ours.
-    checked(CheckpointSpec("x", "local-completions", {"pretrained": "/served"}), tmp_path / "out")
+    served = {"model": "org/name", "pretrained": "/served", "base_url": "http://localhost:1/v1"}
+    checked(CheckpointSpec("x", "local-completions", served), tmp_path / "out")
     cache = tmp_path / "hub"
     (cache / "models--org--there" / "snapshots" / "1").mkdir(parents=True)
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
@@ -106,7 +108,7 @@ def test_models_that_are_there_are_taken(
 def test_a_package_that_is_missing_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(modelfiles, "find_spec", lambda name: None)
     for checkpoint, pip in (
-        (CheckpointSpec("x", "vllm", {"pretrained": "."}), "pip install vllm"),
+        (CheckpointSpec("x", "sglang", {"pretrained": "."}), "pip install sglang"),
         (hf(pretrained=".", peft="."), "pip install peft"),
         (hf(pretrained=".", gguf_file="m.gguf"), "pip install gguf"),
     ):
