@@ -98,14 +98,13 @@ def test_two_processes_give_the_numbers_of_one(tiny_model: Path, tmp_path: Path)
         out = tmp_path / f"{count}.json"
         done = subprocess.run(
             [
-                sys.executable, "-m", "accelerate.commands.launch", "--cpu",
-                "--num_processes", str(count), "--num_machines", "1", "--mixed_precision", "no",
-                "--dynamo_backend", "no", "-m", "tests.harness.twoprocesses", tiny_model, out,
+                sys.executable, "-m", "torch.distributed.run", "--standalone",
+                "--nproc_per_node", str(count), "-m", "tests.harness.twoprocesses", tiny_model, out,
             ],
             capture_output=True,
             text=True,
             check=False,
-            env={**os.environ, "OMP_NUM_THREADS": "1"},
+            env={**os.environ, "OMP_NUM_THREADS": "1", "ACCELERATE_USE_CPU": "true"},
         )  # fmt: skip
         assert done.returncode == 0, done.stderr[-3000:]
         found.append(json.loads(out.read_text()))

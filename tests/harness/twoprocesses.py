@@ -1,7 +1,8 @@
 """Evaluate on CPU processes that share the documents, as lm-eval does on several GPUs.
 
-lm-eval 0.4.13 divides the work only where it finds more than one GPU; here a backend is told by
-hand what it would find out there. Called by ``accelerate launch -m``: model folder, output file.
+lm-eval 0.4.13 divides the work only where it finds more than one GPU, and ``accelerate launch
+--cpu`` starts one process; here a backend is told by hand what it would find out on GPUs. Called by
+``torch.distributed.run -m``: model folder, output file.
 """
 
 from __future__ import annotations
