@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
@@ -16,6 +16,8 @@ from lm_eval.api.registry import get_model, model_registry
 from oodrop import DataError, RunError, UnknownNameError, __version__
 from oodrop.harness_ext.generation import generation_settings
 from oodrop.harness_ext.models import PACKED, REFERENCE_MODELS
+from oodrop.harness_ext.redaction import redacted, scrubbed
+from oodrop.harness_ext.servers import OVER_HTTP
 
 WHEEL_PREFIX = "wheel:"
 HF_MODELS = ("hf", "hf-auto", "huggingface", PACKED)
@@ -67,7 +69,8 @@ class CheckpointSpec:
         """
         content = {
             "model": self.model,
-            "model_args": {k: str(v) for k, v in self.resolved_args().items()},
+            # Without secrets: another key to the same server opens the same answers.
+            "model_args": {k: str(v) for k, v in redacted(self.resolved_args()).items()},
             "weights": _weights(self.resolved_args()),
             "apply_chat_template": self.apply_chat_template,
             "num_fewshot": self.num_fewshot,
@@ -106,8 +109,11 @@ class CheckpointSpec:
         """
         return generation_settings(self.preset, self.gen_kwargs, f"checkpoint {self.name}")
 
-    def load(self) -> Any:
+    def load(self, adapted: Callable[[type[Any]], type[Any]] = lambda kind: kind) -> Any:
         """The lm-eval model.
+
+        Args:
+            adapted: gives the class that takes the place of lm-eval's.
 
         Raises:
             RunError: when it cannot be loaded, with the library's own reason.
@@ -119,13 +125,23 @@ class CheckpointSpec:
             # lm-eval 0.4.13 would ask for "cuda" whether there is one or not.
             device = "cuda" if torch.cuda.is_available() else "cpu"
         settings = {"batch_size": self.batch_size, "device": device}
+        args = self.resolved_args()
         try:
-            return get_model(self.model).create_from_arg_obj(self.resolved_args(), settings)
+            return adapted(self._kind()).create_from_arg_obj(args, settings)
         except Exception as error:  # any backend may fail in its own way; its reason is shown
+            reason = scrubbed(f"{type(error).__name__}: {error}", args)
             raise RunError(
-                f"checkpoint {self.name} ({self.model}) cannot be loaded: "
-                f"{type(error).__name__}: {error}"
+                f"checkpoint {self.name} ({self.model}) cannot be loaded: {reason}"
             ) from error
+
+    def _kind(self) -> Any:
+        check_model(self.model)
+        kind = get_model(self.model)
+        if not self.model.startswith(OVER_HTTP):
+            return kind
+        from oodrop.harness_ext.serverclient import client
+
+        return client(kind, self.name)
 
     @classmethod
     def from_dict(cls, data: Mapping[str, Any], where: str) -> CheckpointSpec:

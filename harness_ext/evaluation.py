@@ -14,6 +14,7 @@ from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.journalled import JournalledLM
 from oodrop.harness_ext.perturbed import only_documents
 from oodrop.harness_ext.plan import RunPlan
+from oodrop.harness_ext.redaction import redacted
 from oodrop.harness_ext.stages import Stage, item_subset
 from oodrop.harness_ext.yamls import task_name, task_yaml
 from oodrop.reports.reader import read_runs
@@ -82,7 +83,13 @@ class Evaluation:
 
 
 def evaluate(
-    spec: CheckpointSpec, stage: Stage, samples: Samples, lm: JournalledLM, folder: Path
+    spec: CheckpointSpec,
+    stage: Stage,
+    samples: Samples,
+    lm: JournalledLM,
+    folder: Path,
+    *,
+    is_round: bool = False,
 ) -> Evaluation:
     """Run lm-eval on the stage's tasks.
 
@@ -92,6 +99,7 @@ def evaluate(
         samples: documents of each.
         lm: the model.
         folder: where the evaluation is to be written.
+        is_round: whether these very documents are asked this one time.
 
     Raises:
         RunError: when lm-eval gives no results.
@@ -101,10 +109,10 @@ def evaluate(
     from lm_eval.tasks import TaskManager
 
     tracker = EvaluationTracker(output_path=str(folder))
-    with only_documents(samples):
+    with only_documents(samples, keep=not is_round):
         results = simple_evaluate(
             model=lm,
-            model_args=",".join(f"{k}={v}" for k, v in spec.resolved_args().items()),
+            model_args=",".join(f"{k}={v}" for k, v in redacted(spec.resolved_args()).items()),
             tasks=_yaml_paths(stage, folder / "tasks", spec.replies),
             task_manager=TaskManager(include_defaults=False),
             num_fewshot=spec.num_fewshot,

@@ -23,6 +23,7 @@ from oodrop.harness_ext.journal import Journal, Kept, Progress, request_key
 from oodrop.harness_ext.outofmemory import is_out_of_memory, release_memory
 
 _PROMPTS = 1024  # of a unit, where the backend names no batch size of its own
+_SHARING = 128  # of a unit, where the backend computes once what prompts share
 _BATCHES = 8  # of a unit of a server, that none of its connections waits for long
 
 
@@ -293,12 +294,14 @@ def _size_and_order(lm: Any) -> tuple[int, Callable[[str], Any]]:
     A backend that pads gets prompts of one length together, the longest first; any other gets those
     together that begin alike, so that the cache of a server meets what it has just seen.
     """
+    if getattr(lm, "plans_whole", False):
+        return _SHARING, lambda prompt: prompt
     batch = getattr(lm, "batch_size_per_gpu", None)
     if isinstance(batch, int):
         return batch, lambda prompt: (-len(prompt), prompt)
     connections = getattr(lm, "_concurrent", None)
     if isinstance(connections, int):
-        return _BATCHES * max(connections, 1) * int(lm.batch_size), lambda prompt: prompt
+        return _BATCHES * max(connections, 1) * int(lm._batch_size), lambda prompt: prompt
     return _PROMPTS, lambda prompt: prompt
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from contextvars import ContextVar
 from functools import lru_cache
@@ -155,18 +155,24 @@ _ONLY: ContextVar[Mapping[str, frozenset[int]]] = ContextVar("only", default={})
 
 
 @contextmanager
-def only_documents(indices: Mapping[str, Collection[int]]) -> Iterator[None]:
+def only_documents(indices: Mapping[str, Collection[int]], *, keep: bool = True) -> Iterator[None]:
     """While it lasts, tasks are made that perturb these documents of their evaluated split alone.
 
     Args:
         indices: by name of the task, as given to lm-eval's ``samples``; a task that is not among
             them perturbs all.
+        keep: whether other checkpoints will be sent the very same documents.
     """
-    token = _ONLY.set({task: frozenset(chosen) for task, chosen in indices.items()})
+    chosen = {task: frozenset(some) for task, some in indices.items()}
+    token = _ONLY.set(chosen)
     try:
         yield
     finally:
         _ONLY.reset(token)
+        if not keep:
+            sets = set(chosen.values())
+            for key in [key for key in _DOCS if key[-1] in sets]:
+                del _DOCS[key]
 
 
 def asked_documents(task: str) -> frozenset[int] | None:
@@ -205,6 +211,14 @@ def changes_any(spec: TaskSpec, variant: Variant, shots: int) -> bool:
     )
 
 
+def outcomes_of(
+    spec: TaskSpec, variant: Variant, shots: int, indices: Iterable[int]
+) -> dict[int, str]:
+    """What the variant does to documents of the evaluated split, by index."""
+    bound, source = Bound(variant), canonical_items(spec, spec.eval_split)
+    return {k: bound(_with_shots(source.item(k), shots)).certificate.outcome for k in indices}
+
+
 class CanonicalItems:
     """The documents of a split, each an item once: what it found out of itself serves all variants.
 
@@ -216,12 +230,20 @@ class CanonicalItems:
         self.docs = spec.docs(split)
         self._spec = spec
         self._items: dict[int, Item] = {}
+        self._places: dict[int, Doc] = {}
 
     def item(self, index: int) -> Item:
         """The item of the document at this index."""
         if index not in self._items:
             self._items[index] = self._spec.item(self.docs[index])
         return self._items[index]
+
+    def place(self, index: int) -> Doc:
+        """What stands at this index for a variant that is not asked about the document."""
+        if index not in self._places:
+            doc = self._spec.to_doc(self.docs[index], self.item(index))
+            self._places[index] = {**doc, "oodrop": NOT_ASKED}
+        return self._places[index]
 
 
 def canonical_items(spec: TaskSpec, split: str) -> CanonicalItems:
@@ -242,7 +264,7 @@ def _perturb_split(
     bank = {} if replayed is None else {"bank_sha256": replayed}
     for index, doc in enumerate(source.docs):
         if only is not None and index not in only:
-            result.append({**spec.to_doc(doc, source.item(index)), "oodrop": NOT_ASKED})
+            result.append(source.place(index))
             continue
         done = bound(_with_shots(source.item(index), shots))
         changed = spec.to_doc(doc, done.item)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -13,10 +15,11 @@ from oodrop.harness_ext.checkpoints import CheckpointSpec, check_model
 from oodrop.harness_ext.derive.localdata import name_data
 from oodrop.harness_ext.derive.registry import get_task, task_names
 from oodrop.harness_ext.leftout import LeftOut, suite_of_what_is_there, suite_of_what_works
+from oodrop.harness_ext.modelfiles import check_model_files
 from oodrop.harness_ext.repeats import check_repeats
+from oodrop.harness_ext.servers import check_server
 from oodrop.perturbers.suites import Suite
 from oodrop.perturbers.variant import DEFAULT_SEED
-from oodrop.reports.render import check_writable
 
 
 @dataclass(frozen=True)
@@ -108,12 +111,23 @@ def without_failing(plan: RunPlan) -> RunPlan:
 
 
 def check_plan(plan: RunPlan, out: Path) -> None:
-    """Everything that can be found wrong before an hour of evaluation.
+    """Everything that can be found wrong before an hour of evaluation; nothing is written.
 
     Raises:
-        OodropError: unknown model, task or preset, an adapter without its base model, settings
-            that contradict one another, several replies where they cannot be had, two checkpoints
-            of one name, or a folder that cannot be written.
+        OodropError: as `check_settings`, and for a folder that cannot be written.
+    """
+    check_settings(plan)
+    _check_writable(out)
+
+
+def check_settings(plan: RunPlan) -> None:
+    """What can be found wrong without an output folder.
+
+    Raises:
+        OodropError: unknown model, task or preset, a task that cannot be derived, a model folder
+            or package that is not there, an adapter without its base model, settings that
+            contradict one another, several replies where they cannot be had, or two checkpoints
+            of one name.
     """
     if not plan.checkpoints:
         raise DataError("a run needs at least one checkpoint")
@@ -125,6 +139,31 @@ def check_plan(plan: RunPlan, out: Path) -> None:
         check_model(checkpoint.model)
         checkpoint.resolved_args()
         checkpoint.generation()
-        for task in checkpoint.tasks or plan.tasks:
-            check_repeats(checkpoint, get_task(task))
-    check_writable(out)
+        tasks = [get_task(name) for name in checkpoint.tasks or plan.tasks]
+        for task in tasks:
+            check_repeats(checkpoint, task)
+        check_server(checkpoint, tasks)
+        check_model_files(checkpoint)
+
+
+def _check_writable(out: Path) -> None:
+    """Try the folder, or the nearest one above it that is there, with a file that does not stay."""
+    try:
+        with tempfile.TemporaryFile(dir=_nearest(out)):
+            pass
+    except OSError as error:
+        raise DataError(f"output folder {out} cannot be written: {error.strerror}") from None
+
+
+def check_space(out: Path, needed: int) -> None:
+    """Raise DataError unless the disk of the output folder has room for so many bytes."""
+    free = shutil.disk_usage(_nearest(out)).free
+    if free < needed:
+        raise DataError(
+            f"output folder {out} needs about {needed / 1e9:.2g} GB for the sample rows, and its "
+            f"disk has {free / 1e9:.2g} GB free"
+        )
+
+
+def _nearest(out: Path) -> Path:
+    return next(path for path in (out, *out.absolute().parents) if path.exists())

@@ -17,11 +17,14 @@ from pathlib import Path
 from typing import Any
 
 from oodrop import DataError, OodropError, RunError
+from oodrop.harness_ext.adaptive import asked_before, decide
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.derive.promptaudit import audit_prompts
 from oodrop.harness_ext.derive.spec import DerivedSpec
 from oodrop.harness_ext.evaluation import (
     TORCH_SEEDS,
+    Evaluation,
+    Samples,
     evaluate,
     quiet_harness,
     subset_samples,
@@ -29,8 +32,10 @@ from oodrop.harness_ext.evaluation import (
 from oodrop.harness_ext.journal import Journal
 from oodrop.harness_ext.journalled import JournalledLM, Purpose
 from oodrop.harness_ext.plan import RunPlan, check_plan
+from oodrop.harness_ext.redaction import scrubbed
 from oodrop.harness_ext.runlock import locked
 from oodrop.harness_ext.runlog import Reporter, logged
+from oodrop.harness_ext.sharedbase import SharedBase
 from oodrop.harness_ext.stages import (
     MARKER,
     Stage,
@@ -56,7 +61,8 @@ def run(plan: RunPlan, out: Path, reporter: Reporter) -> list[Path]:
     check_plan(plan, out)
     _one_process()
     with locked(out), logged(reporter, out / "run.log") as told, quiet_harness():
-        work = [_Work(plan, spec, out / spec.name, told) for spec in plan.checkpoints]
+        base = SharedBase(told.message)
+        work = [_Work(plan, spec, out / spec.name, told, base) for spec in plan.checkpoints]
         _audit(work, told)
         for what, reason in plan.left_out.items():
             told.message(f"left out: {what}: {reason}")
@@ -96,9 +102,15 @@ class _Work:
     """The evaluation of one checkpoint."""
 
     def __init__(
-        self, plan: RunPlan, spec: CheckpointSpec, folder: Path, reporter: Reporter
+        self,
+        plan: RunPlan,
+        spec: CheckpointSpec,
+        folder: Path,
+        reporter: Reporter,
+        base: SharedBase,
     ) -> None:
         self.plan, self.spec, self.folder, self.reporter = plan, spec, folder, reporter
+        self._base = base
         self.stages = stages(plan, spec)
         banks = banks_of(variant for stage in self.stages for _, variant in stage.variants)
         self.fingerprint = spec.fingerprint(banks)
@@ -107,6 +119,7 @@ class _Work:
             for stage in self.stages
         }
         self._lm: Any = None
+        self._told: set[str] = set()
 
     def todo(self) -> list[Stage]:
         """Stages that are not there yet.
@@ -157,11 +170,20 @@ class _Work:
                 lm, journal, self.reporter.progress, purpose, self.reporter.message
             )
             self._evaluate(stage, asked, partial)
+        self._tell_fallbacks()
         write_json(partial / MARKER, identity)
         place = self.folder / stage.name
         if place.exists():  # left by a stage that was never finished, or was stopped early
             shutil.rmtree(place)
         partial.replace(place)
+
+    def _tell_fallbacks(self) -> None:
+        """What ``hf-packed`` could not do with this model, told once."""
+        for name in ("fallback", "generation_fallback"):
+            reason = getattr(self._lm, name, "")
+            if reason and reason not in self._told:
+                self._told.add(reason)
+                self.reporter.message(f"{self.spec.name}: hf-packed answers as hf: {reason}")
 
     @property
     def _journal(self) -> Path:
@@ -170,24 +192,42 @@ class _Work:
     def _model(self, stage: Stage) -> Any:
         if self._lm is None:
             self.reporter.message(f"{self.spec.name}: loading {self.spec.model}")
-            self._lm = self.spec.load()
+            self._lm = self._base.load(self.spec)
         if hasattr(self._lm, "batch_size_per_gpu"):
             self._lm.batch_size_per_gpu = stage.batch_size
         return self._lm
 
     def _evaluate(self, stage: Stage, lm: JournalledLM, partial: Path) -> None:
-        samples = subset_samples(self.plan, self.spec, stage)
         try:
+            samples, noted = self._samples(stage, lm, partial)
             evaluation = evaluate(self.spec, stage, samples, lm, partial)
         except (OodropError, KeyboardInterrupt):
             raise
         except Exception as error:  # any backend may fail in its own way; its reason is shown
+            reason = scrubbed(f"{type(error).__name__}: {error}", self.spec.resolved_args())
             raise RunError(
                 f"checkpoint {self.spec.name} ({self.spec.model}) failed in stage {stage.name}: "
-                f"{type(error).__name__}: {error}; the answers so far are in {self._journal}, and "
+                f"{reason}; the answers so far are in {self._journal}, and "
                 "the same command continues after them"
             ) from error
-        evaluation.write(self.spec, {"samples_seed": self.plan.seed if samples else None})
+        evaluation.write(self.spec, noted)
+
+    def _samples(
+        self, stage: Stage, lm: JournalledLM, partial: Path
+    ) -> tuple[dict[str, list[int]], dict[str, Any]]:
+        """The documents of each task, and what the results file says about them."""
+        if self.plan.stop is None:
+            samples = subset_samples(self.plan, self.spec, stage)
+            return samples, {"samples_seed": self.plan.seed if samples else None}
+        seeded = {"samples_seed": self.plan.seed}
+        if stage.name == "rerun":
+            return asked_before(self.folder / "main", stage), seeded
+
+        def ask(some: Stage, samples: Samples) -> Evaluation:
+            return evaluate(self.spec, some, samples, lm, partial, is_round=True)
+
+        decided = decide(self.plan, self.spec, stage, ask, self.reporter.message)
+        return decided.samples, {**seeded, "stopping": decided.record}
 
 
 def _on(spec: CheckpointSpec) -> str:

@@ -16,7 +16,13 @@ from oodrop.reports.generation import (
     replies_left_out,
     replies_per_item,
 )
-from oodrop.reports.model import Checkpoint, OutcomeCounts, Report, TaskReport
+from oodrop.reports.model import (
+    Checkpoint,
+    OutcomeCounts,
+    Report,
+    StoppedVariant,
+    TaskReport,
+)
 from oodrop.reports.pairing import Group, name_checkpoints, pair
 from oodrop.reports.pooling import Pool, in_order, pool
 from oodrop.reports.reader import read_runs
@@ -24,6 +30,7 @@ from oodrop.reports.results import CANONICAL, RunFile
 from oodrop.reports.splits import split_contrasts, split_drops
 from oodrop.reports.statistics import analyse, ask
 from oodrop.reports.statistics.intervals.headline import Choice
+from oodrop.reports.stopping import stopping_notes
 
 # A name that ends in one of these and what follows it, quoted or not, up to the next argument.
 # Arguments like `add_bos_token=True` only tell how text is tokenized.
@@ -95,7 +102,16 @@ def _task_report(group: Group, resamples: int, seed: int, interval: Choice) -> T
         replies_per_item=replies_per_item(group.samples),
         engagement=engagement(group),
         questions=ask(group.paired, resamples=resamples, seed=seed),
+        stopped=tuple(_stopped(group)),
     )
+
+
+def _stopped(group: Group) -> Iterator[StoppedVariant]:
+    for checkpoint, variants in group.samples.items():
+        for info in group.paired.variants:
+            gate = variants[info.slug].stopped
+            if gate is not None and gate.changed_of:
+                yield StoppedVariant(checkpoint, info.slug, gate)
 
 
 def redact(arguments: str) -> str:
@@ -104,7 +120,7 @@ def redact(arguments: str) -> str:
 
 
 def _counts(counts: Mapping[str, int]) -> OutcomeCounts:
-    names = ("changed", "unchanged", "not_applicable", "refused")
+    names = ("changed", "unchanged", "not_applicable", "refused", "not_asked")
     return OutcomeCounts(*(counts.get(name, 0) for name in names))
 
 
@@ -135,6 +151,8 @@ def _shots(runs: Iterable[RunFile]) -> tuple[int, ...]:
 def _notes(
     runs: Sequence[RunFile], groups: Sequence[Group], pools: Sequence[Pool]
 ) -> Iterator[str]:
+    for group in groups:
+        yield from stopping_notes(group.paired.task, group.samples)
     yield from _went_without(runs)
     yield from _unchecked(runs)
     for group in groups:

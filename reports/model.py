@@ -13,8 +13,9 @@ from oodrop.reports.statistics import (
     SplitDrop,
     VariantInfo,
 )
+from oodrop.reports.stopping import Stopped
 
-SCHEMA_VERSION = "0.4"
+SCHEMA_VERSION = "0.5"
 
 
 @dataclass(frozen=True)
@@ -51,6 +52,7 @@ class OutcomeCounts:
     unchanged: int
     not_applicable: int
     refused: int
+    not_asked: int = 0
 
 
 @dataclass(frozen=True)
@@ -124,6 +126,15 @@ class Engagement:
 
 
 @dataclass(frozen=True)
+class StoppedVariant:
+    """One variant of a run that was stopped early, and where its gate stood."""
+
+    checkpoint: str
+    variant: str
+    gate: Stopped
+
+
+@dataclass(frozen=True)
 class TaskReport:
     """One task on one set of items.
 
@@ -139,6 +150,7 @@ class TaskReport:
         engagement: by checkpoint, canonical first, then the variants; empty where the task logs no
             such thing.
         questions: what is asked of the whole task: contrasts, ranks, the worst variant, …
+        stopped: of runs that were stopped early, by variant where its gate stood.
     """
 
     task: str
@@ -151,6 +163,7 @@ class TaskReport:
     replies_per_item: Mapping[str, int]
     engagement: tuple[Engagement, ...]
     questions: Questions
+    stopped: tuple[StoppedVariant, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,7 @@ from oodrop import DataError, NotComparableError
 from oodrop.reports.results import CANONICAL, CONTROLS_SCORED, RunFile, Samples
 from oodrop.reports.statistics import PairedScores, VariantInfo
 from oodrop.reports.statistics.variant import LINKED
+from oodrop.reports.stopping import filled_up
 from oodrop.reports.table import OUTCOMES, WEAKEST_FIRST, Array, Items, Table
 
 # Model, prompt wrapping and sampling are the checkpoint's own; these belong to the task.
@@ -77,12 +78,15 @@ def pair(runs: Sequence[RunFile]) -> list[Group]:
     for (task, checkpoint), variants in by_task.items():
         canonical = _canonical(task, checkpoint, variants)
         variants |= _linked(canonical)
-        for samples in variants.values():
+        for slug, samples in variants.items():
             _check_settings(checkpoint, canonical, samples, "its canonical run")
-            _check_items(checkpoint, canonical, samples)
-        key = (task, canonical.num_fewshot, frozenset(canonical.rows.ids.ids))
+            variants[slug] = filled_up(canonical, samples)
+            _check_items(checkpoint, canonical, variants[slug])
+        # Of a run that was stopped early no other has the same items under every variant.
+        alone = checkpoint if canonical.stopped else None
+        key = (task, canonical.num_fewshot, frozenset(canonical.rows.ids.ids), alone)
         groups.setdefault(key, {})[checkpoint] = variants
-    return [make_group(task, members) for (task, _, _), members in groups.items()]
+    return [make_group(task, members) for (task, *_), members in groups.items()]
 
 
 def _canonical(task: str, checkpoint: str, variants: Mapping[str, Samples]) -> Samples:

@@ -98,6 +98,8 @@ def _by_checkpoint(groups: Sequence[Group]) -> dict[str, dict[str, Variants]]:
     found: dict[str, dict[str, Variants]] = {}
     for group in groups:
         for checkpoint, variants in group.samples.items():
+            if variants[CANONICAL].stopped is not None:
+                continue  # its variants hold different items
             found.setdefault(checkpoint, {})[group.paired.task] = variants
     return found
 

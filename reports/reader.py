@@ -18,6 +18,7 @@ from oodrop.reports.checks import shown
 from oodrop.reports.lines import parse_object
 from oodrop.reports.results import RunFile, Samples
 from oodrop.reports.samplefile import PREFIX, Job, Sheet
+from oodrop.reports.stopping import Stopped, stopped
 from oodrop.reports.table import Array, Items
 from oodrop.reports.workers import read_sheets
 
@@ -69,6 +70,7 @@ class _Planned:
     declared: _Declared
     num_fewshot: int = 0
     settings: Mapping[str, str] = field(default_factory=dict)
+    stopped: Stopped | None = None
 
 
 @dataclass
@@ -124,6 +126,7 @@ def _plans(paths: Iterable[Path], verify: bool) -> tuple[list[_Plan], OodropErro
                     plans[-1].tasks.append(planned)
                     planned.num_fewshot = _of_task(path, data, "n-shot", name) or 0
                     planned.settings = _settings(path, data, name)
+                    planned.stopped = stopped(str(path), data["config"].get("stopping"), name)
     except OodropError as error:
         return plans, error
     return plans, None
@@ -335,4 +338,5 @@ def _samples(planned: _Planned, sheet: Sheet) -> Samples:
         replies_per_item=sheet.replies_per_item,
         replies_digest=sheet.replies_digest,
         unchecked=sheet.unchecked,
+        stopped=planned.stopped,
     )

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import NamedTuple
 
+from oodrop.reports.stopping import Stopped
 from oodrop.reports.table import Table
 
 CANONICAL = "canonical"
@@ -44,6 +45,7 @@ class Samples:
         replies_digest: of all replies with their items, whatever the order of the rows.
         unchecked: hashes that nobody can compute again from the file; None where none were asked
             to be.
+        stopped: where the sequential gate stood of a run that was stopped early; None elsewhere.
         parts: of tasks that are pooled, name -> its own samples; empty elsewhere.
     """
 
@@ -65,6 +67,7 @@ class Samples:
     replies_per_item: tuple[int, ...]
     replies_digest: str
     unchecked: int | None = None
+    stopped: Stopped | None = None
     parts: Mapping[str, Samples] = field(default_factory=dict)
 
     def logged(self, item_id: str) -> Place:

@@ -20,7 +20,16 @@ from oodrop.reports.lines import iterate_lines, parse_object
 from oodrop.reports.measures import Measures, measures
 from oodrop.reports.replies import replies_in
 from oodrop.reports.results import CANONICAL, CONTROLS_SCORED
-from oodrop.reports.table import DIGEST, OUTCOMES, WEAKEST_FIRST, Array, Items, Parent, Table
+from oodrop.reports.table import (
+    DIGEST,
+    OUTCOMES,
+    RECORDED,
+    WEAKEST_FIRST,
+    Array,
+    Items,
+    Parent,
+    Table,
+)
 
 PREFIX = "oodrop__"
 SAME_IN_ALL_ROWS = ("task", "variant", "perturber", "family", "severity", "bank_sha256")
@@ -251,7 +260,7 @@ def check_record(record: Mapping[str, Any], where: str) -> None:
     for name in (*_TEXT_FIELDS, "severity", "evidence"):
         if name not in record:
             raise DataError(f"{where}: the 'oodrop' record lacks {name!r}")
-    outcomes = (CANONICAL,) if record["variant"] == CANONICAL else OUTCOMES[1:]
+    outcomes = (CANONICAL,) if record["variant"] == CANONICAL else RECORDED[1:]
     levels = WEAKEST_FIRST if record["outcome"] == "changed" else (None, *WEAKEST_FIRST)
     wrong = [name for name in _TEXT_FIELDS if not isinstance(record[name], str)]
     wrong += ["severity"] * (type(record["severity"]) not in (int, type(None)))

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from oodrop.reports.measures import Measures
 
-OUTCOMES = ("canonical", "changed", "unchanged", "not_applicable", "refused")
+RECORDED = ("canonical", "changed", "unchanged", "not_applicable", "refused")
+OUTCOMES = (*RECORDED, "not_asked")  # the last one of a run that was stopped early
 WEAKEST_FIRST = ("assumed", "reviewed", "checked", "proved")
 NOTHING = Measures(*[float("nan")] * len(Measures._fields))
 DIGEST = 32

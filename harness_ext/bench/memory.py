@@ -1,4 +1,4 @@
-"""How much memory a call takes on top of what is there, measured in a process of its own."""
+"""How much memory a call takes on top of what is there, in a process of its own or in this one."""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 _STATUS = Path("/proc/self/status")
+_RESET = Path("/proc/self/clear_refs")
 
 
 def extra_peak_mb(call: Callable[[Any], object], argument: object) -> float | None:
@@ -22,6 +23,25 @@ def extra_peak_mb(call: Callable[[Any], object], argument: object) -> float | No
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, context) as pool:
         return pool.submit(_measured, call, argument).result()
+
+
+def watch_peak() -> Callable[[], float | None]:
+    """Forget this process's peak; the function tells MiB between its memory now and its new peak.
+
+    What is held and used again does not count: the result may be too low, never too high. Linux
+    only; None where the kernel keeps no peak that can be set back.
+    """
+    try:
+        _RESET.write_text("5", "ascii")
+    except OSError:
+        return lambda: None
+    before = _kilobytes("VmRSS")
+
+    def peak() -> float | None:
+        after = _kilobytes("VmHWM")
+        return None if before is None or after is None else max(0.0, (after - before) / 1024)
+
+    return peak
 
 
 def _measured(call: Callable[[Any], object], argument: object) -> float | None:

@@ -13,6 +13,7 @@ from oodrop.harness_ext.cli import (  # noqa: F401  # they register their comman
     evaluate,
     look,
     perturb,
+    plan,
     score,
     verify,
 )

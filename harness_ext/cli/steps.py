@@ -22,21 +22,26 @@ class Steps:
     Args:
         what: what is counted.
         total: how many there are; None hides the bar until `reach` says so.
+        silent: whether nobody wants to see it.
     """
 
-    def __init__(self, what: str, total: int | None = None) -> None:
+    def __init__(self, what: str, total: int | None = None, *, silent: bool = False) -> None:
         self._bar = Progress(
             TextColumn(f"  {what}"),
             BarColumn(),
             MofNCompleteColumn(),
+            TextColumn("{task.fields[rate]}"),
             TimeElapsedColumn(),
             TimeRemainingColumn(),
             TextColumn("{task.fields[name]}"),
             console=err,
             transient=True,
-            disable=not err.is_terminal,
+            disable=silent or not err.is_terminal,
         )
-        self._task = self._bar.add_task(what, total=total, visible=total is not None, name="")
+        self._task = self._bar.add_task(
+            what, total=total, visible=total is not None, name="", rate=""
+        )
+        self._is_begun = total is not None
 
     def __enter__(self) -> Self:
         self._bar.start()
@@ -54,9 +59,15 @@ class Steps:
         self._bar.advance(self._task)
 
     def reach(self, done: int, total: int) -> None:
-        """So many steps are done of so many."""
-        self._bar.update(self._task, visible=True, completed=done, total=total)
+        """So many steps are done of so many; what was there at the first call took no time."""
+        if not self._is_begun:
+            self._bar.reset(self._task, completed=done, total=total, visible=True)
+            self._is_begun = True
+        speed = self._bar.tasks[0].speed
+        rate = f"{speed:,.1f}/s" if speed else ""
+        self._bar.update(self._task, visible=True, completed=done, total=total, rate=rate)
 
     def hide(self) -> None:
         """The bar goes until `reach` is called again."""
-        self._bar.update(self._task, visible=False, completed=0, total=None)
+        self._bar.update(self._task, visible=False, completed=0, total=None, rate="")
+        self._is_begun = False

@@ -211,8 +211,10 @@ def _outcomes(task: TaskReport) -> Iterator[str]:
     if not task.outcomes:
         return
     yield ""
-    yield from _table(["variant", "changed", "unchanged", "not applicable", "refused"], 4)
+    yield from _table(
+        ["variant", "changed", "unchanged", "not applicable", "refused", "not asked"], 5
+    )
     for info in task.variants:
         if (o := task.outcomes.get(info.slug)) is not None:
-            counts = (o.changed, o.unchanged, o.not_applicable, o.refused)
+            counts = (o.changed, o.unchanged, o.not_applicable, o.refused, o.not_asked)
             yield _row([escaped(info.slug), *map(str, counts)])

@@ -19,8 +19,32 @@ def question_tables(task: TaskReport) -> tuple[Table, ...]:
 
 def deciding_tables(task: TaskReport) -> tuple[Table, ...]:
     """Those that decide between checkpoints or variants: what a terminal has room for."""
-    tables = (_contrasts(task), _ranks(task), _worst(task))
+    tables = (_stopped(task), _contrasts(task), _ranks(task), _worst(task))
     return tuple(table for table in tables if table.rows)
+
+
+def _stopped(task: TaskReport) -> Table:
+    margins = dict.fromkeys(points(s.gate.margin) for s in task.stopped)
+    return Table(
+        "Stopped when decided",
+        "Each variant was asked in random order until a sequential gate knew whether its drop over "
+        f"the full run lies below the margin ({', '.join(margins)} points: PASS) or above it "
+        "(FAIL), wrong with a probability of at most alpha for each variant. "
+        "Drops in points over the changed items that were asked.",
+        ("Checkpoint", "Under", "Verdict", "Drop", "Asked", "Left out"),
+        4,
+        tuple(
+            (
+                s.checkpoint,
+                under(s.variant),
+                s.gate.decision or NOTHING,
+                NOTHING if s.gate.estimate is None else points(s.gate.estimate),
+                f"{s.gate.changed:,} of {s.gate.changed_of:,}",
+                percent(1 - s.gate.changed / s.gate.changed_of),
+            )
+            for s in task.stopped
+        ),
+    )
 
 
 def _contrasts(task: TaskReport) -> Table:

@@ -14,10 +14,10 @@ from .conftest import Refusal
 
 COMMANDS = (
     "list", "perturb", "coverage", "derive", "tasks-dir", "lm-eval", "run", "score-reference",
-    "report", "compare", "verify", "doctor",
+    "report", "compare", "verify", "doctor", "plan",
 )  # fmt: skip
 GROUPS = ("audit", "bank", "bench", "data")
-BENCHES = ("perturb", "coverage", "stats")
+BENCHES = ("perturb", "coverage", "stats", "inference")
 
 
 @pytest.mark.parametrize("command", [c for c in COMMANDS if c != "lm-eval"])
@@ -98,6 +98,13 @@ def test_perturb_takes_a_plugin(tmp_path: Path, capsys: pytest.CaptureFixture[st
         (["run", "--model", "no-such-model"], 2, "unknown model 'no-such-model'"),
         (["run", "--model", "hf", "--tasks", "no_such_task"], 2, "unknown task"),
         (["run", "--model", "hf", "--suite", "standard-9"], 2, "unknown suite 'standard-9'"),
+        (["run", "--model", "oodrop-bow", "--json"], 2, "prints JSON with --dry-run alone"),
+        (["run", "--model", "oodrop-bow", "--price", "much"], 2, "money per million tokens"),
+        (["run", "--model", "hf", "--model_args", "pretrained=./no"], 2, "does not exist"),
+        (["plan", "--checkpoint", "x"], 2, "there is no --pilot"),
+        (["plan", "--price", "1"], 2, "--price needs a model"),
+        (["plan", "--pilot", "nowhere"], 2, "results folder nowhere does not exist"),
+        (["plan", "--accuracy", "0.01"], 2, "no drop of 0.05 can be lost"),
         (["bogus"], 2, "bogus"),
     ],
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import signal
+import sqlite3
 import subprocess
 import sys
 import time
@@ -51,6 +52,7 @@ def quiet(there: int, needed: int) -> None:
 
 
 def journalled(lm: Any, folder: Path, **purpose: Any) -> JournalledLM:
+    folder.mkdir(exist_ok=True)
     return JournalledLM(lm, Journal(folder / "j.sqlite"), quiet, Purpose(**purpose))
 
 
@@ -130,36 +132,156 @@ def outputs(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
-def test_a_killed_run_continues_and_ends_up_the_same(tiny_model: Path, tmp_path: Path) -> None:
+def test_an_interrupted_command_says_how_it_continues_and_ends_up_the_same(
+    tiny_model: Path, tmp_path: Path
+) -> None:
     command = [
-        "run", "--model", "hf", "--name", "tiny",
+        "run", "--model", "hf", "--name", "tiny", "--quiet",
         "--model_args", f"pretrained={tiny_model},dtype=float32", "--tasks", "everyday",
         "--device", "cpu", "--items", "30", "--batch_size", "1", "-o",
     ]  # fmt: skip
     assert oodrop([*command, str(tmp_path / "whole")]) == 0
     process = subprocess.Popen(
-        [sys.executable, "-m", "oodrop.harness_ext.cli", *command, str(tmp_path / "killed")],
+        [sys.executable, "-m", "oodrop.harness_ext.cli", *command, str(tmp_path / "stopped")],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
+        text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
     )
-    journal = tmp_path / "killed" / "tiny"
+    folder = tmp_path / "stopped" / "tiny"
     try:
-        for _ in range(1200):
-            if any(f.stat().st_size > 200_000 for f in journal.glob("*.sqlite-wal")):
+        for _ in range(2400):
+            if any(f.stat().st_size > 100_000 for f in folder.glob("*.sqlite-wal")):
                 break
             time.sleep(0.05)
         else:
             pytest.fail("the run never wrote to its journal")
-        os.kill(process.pid, signal.SIGKILL)
+        process.send_signal(signal.SIGINT)
+        said, _ = process.communicate()
     finally:
         process.kill()
-        process.communicate()
-    assert not (journal / "main").exists()
-    (database,) = journal.glob("journal-*.sqlite")
+    assert process.returncode == 130
+    assert said.strip() == (
+        "oodrop: interrupted; the same command continues where this one stopped"
+    )
+    assert not (folder / "main").exists()
+    assert "stopped: KeyboardInterrupt" in (tmp_path / "stopped" / "run.log").read_text("utf-8")
+    (database,) = folder.glob("journal-*.sqlite")
     with closing(Journal(database)) as kept:
         assert kept._db.execute("SELECT count(*) FROM answers").fetchone()[0] > 10
-    assert oodrop([*command, str(tmp_path / "killed")]) == 0
+    assert oodrop([*command, str(tmp_path / "stopped")]) == 0
     expected = outputs(tmp_path / "whole" / "tiny")
-    assert outputs(journal) == expected
+    assert outputs(folder) == expected
     assert len(expected) == 8
+
+
+class Batched(Counting):
+    """Has room for so many prompts at a time; torch itself says when it has not."""
+
+    batch_size_per_gpu = 8
+
+    def __init__(self, room: int) -> None:
+        super().__init__()
+        self.room, self.calls = room, 0
+
+    def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+        import torch
+
+        self.calls += 1
+        if self.batch_size_per_gpu > self.room:
+            torch.empty(2**50)
+        return super().loglikelihood(requests)
+
+
+def test_without_memory_the_batch_is_halved_and_the_work_goes_on(tmp_path: Path) -> None:
+    lm, said = Batched(room=3), list[str]()
+    wrapped = JournalledLM(lm, Journal(tmp_path / "j.sqlite"), quiet, say=said.append)
+    requests = ask(*((f"{k:03}", "x") for k in range(20)))
+    assert len(wrapped.loglikelihood(requests)) == 20
+    assert said == [
+        "out of memory: the batch size goes from 8 to 4",
+        "out of memory: the batch size goes from 4 to 2",
+    ]
+    assert len(lm.asked) == 20
+    assert lm.calls == 2 + 3  # the units are those of the batch size that was asked for
+
+
+def test_one_prompt_that_does_not_fit_is_an_error_and_costs_nothing_else(tmp_path: Path) -> None:
+    wrapped = journalled(Batched(room=0), tmp_path)
+    with pytest.raises(RunError, match="out of memory with one prompt at a time .*smaller"):
+        wrapped.loglikelihood(ask(("a", "x")))
+
+
+def test_units_are_the_same_when_a_run_continues(tmp_path: Path) -> None:
+    """What was computed together is computed together again: batches decide the rounding."""
+    requests = ask(*((f"{k:0{3 + k % 5}}", "x") for k in range(30)))
+
+    class Stopping(Batched):
+        units: list[list[Any]]
+
+        def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+            self.units = [*getattr(self, "units", []), [r.args for r in requests]]
+            if len(self.units) == self.room:
+                raise KeyboardInterrupt
+            return Counting.loglikelihood(self, requests)
+
+    whole = Stopping(room=99)
+    journalled(whole, tmp_path / "whole").loglikelihood(requests)
+    stopped, after = Stopping(room=3), Stopping(room=99)
+    with pytest.raises(KeyboardInterrupt):
+        journalled(stopped, tmp_path / "stopped").loglikelihood(requests)
+    journalled(after, tmp_path / "stopped").loglikelihood(requests)
+    assert stopped.units[:2] + after.units == whole.units
+    assert [len(unit) for unit in whole.units] == [8, 8, 8, 6]
+    lengths = [len(args[0]) for unit in whole.units for args in unit]
+    assert lengths == sorted(lengths, reverse=True)
+
+
+def test_a_model_that_plans_by_itself_is_told_what_is_known(tmp_path: Path) -> None:
+    class Planning(Counting):
+        plans_whole = True
+
+        def loglikelihood(self, requests: list[Instance]) -> list[tuple[float, bool]]:
+            answers = []
+            for k, request in enumerate(requests):
+                known = self.cache_hook.known("loglikelihood", request.args)
+                if known is None:
+                    self.asked.append(request.args)
+                    self.cache_hook.add_partial("loglikelihood", request.args, (-1.0 - k, False))
+                    known = (-1.0 - k, False)
+                if k == self.stop:
+                    raise KeyboardInterrupt
+                self.cache_hook.commit()
+                answers.append(known)
+            return answers
+
+    requests = ask(("a", "x"), ("b", "x"), ("a", "x"), ("c", "x"))
+    first, second = Planning(), Planning()
+    first.stop, second.stop = 1, 99
+    with pytest.raises(KeyboardInterrupt):
+        journalled(first, tmp_path).loglikelihood(requests)
+    answers = journalled(second, tmp_path).loglikelihood(requests)
+    assert second.asked == [("b", "x"), ("c", "x")]  # what came after the last commit is lost
+    assert [a[0] for a in answers] == [-1.0, -2.0, -1.0, -3.0]
+    other = Planning()
+    other.stop = 99
+    more = [*requests, *ask(("d", "x"))]
+    journalled(other, tmp_path, made_for="another suite").loglikelihood(more)
+    assert other.asked == [("d", "x")]
+
+
+def test_rates_are_kept_for_estimates(tmp_path: Path) -> None:
+    journalled(Batched(room=8), tmp_path, made_for="m").loglikelihood(
+        ask(*((f"{k:03}", "x") for k in range(20)))
+    )
+    with closing(Journal(tmp_path / "j.sqlite")) as journal:
+        rates = journal._db.execute("SELECT stage, requests, seconds FROM rates").fetchall()
+    assert [(stage, count) for stage, count, _ in rates] == [("m", 8), ("m", 8), ("m", 4)]
+    assert all(seconds >= 0 for *_, seconds in rates)
+
+
+def test_a_journal_of_another_version_is_refused(tmp_path: Path) -> None:
+    with closing(sqlite3.connect(tmp_path / "j.sqlite")) as old:
+        old.execute("CREATE TABLE answers (key TEXT PRIMARY KEY, answer TEXT)")
+    with pytest.raises(RunError, match=r"has format 0, this version of oodrop reads 1; remove it"):
+        Journal(tmp_path / "j.sqlite")

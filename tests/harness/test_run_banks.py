@@ -30,7 +30,7 @@ class Interrupted(Silent):
     """A person presses Ctrl-C when so many answers are there."""
 
     def progress(self, there: int, needed: int) -> None:
-        if there >= 20:
+        if there >= 24:
             raise KeyboardInterrupt
 
 

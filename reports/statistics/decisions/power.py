@@ -26,7 +26,7 @@ class Chances:
 
 def mde(
     *,
-    items: int,
+    items: float,
     accuracy: float,
     correlation: float = 0.5,
     icc: float = 0.0,
@@ -112,6 +112,30 @@ def required_items(
         middle = (low + high) // 2
         low, high = (low, middle) if enough(middle) else (middle + 1, high)
     return high
+
+
+def planned_error(
+    *,
+    items: float,
+    accuracy: float,
+    drop: float = 0.0,
+    correlation: float = 0.5,
+    icc: float = 0.0,
+    cluster_size: float = 1.0,
+) -> float:
+    """Standard error that so many items would give: sqrt(V(drop) deff / items), as in `mde`.
+
+    For `gate_chances`, with items / cluster_size - 1 degrees of freedom.
+
+    Raises OodropError for settings that are impossible.
+    """
+    _check_plan(accuracy, correlation, icc, cluster_size)
+    if not (items > 0.0 and 0.0 <= drop <= accuracy):
+        raise OodropError(
+            f"a plan needs items and a true drop from 0 to {accuracy:g}; got {items} and {drop}"
+        )
+    variance = _variance(accuracy, drop, correlation)
+    return math.sqrt(variance * _deff(icc, cluster_size) / items)
 
 
 def icc(sums: ClusterSums, column: int = 0) -> float | None:
