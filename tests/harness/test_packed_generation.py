@@ -30,6 +30,8 @@ from transformers import (
 
 from oodrop import DataError, RunError
 from oodrop.harness_ext import generationprobe
+from oodrop.harness_ext.journal import Journal
+from oodrop.harness_ext.journalled import JournalledLM
 from oodrop.harness_ext.packed import HFPacked
 from oodrop.harness_ext.tokenrow import token_row
 from oodrop.tasks import get_task
@@ -392,6 +394,33 @@ def test_a_run_that_was_killed_goes_on_to_the_same_replies(
     assert len(kept) >= broken - 6
     if len(kept) > 8:
         assert lm.prefilled < 0.9 * undisturbed.prefilled
+
+
+@pytest.mark.parametrize("sampled", [False, True])
+def test_under_the_journal_a_run_that_was_killed_goes_on_to_the_same_replies(
+    sampled: bool, tokenizer: Any, tmp_path: Path
+) -> None:
+    more = {"do_sample": True, "temperature": 2.0} if sampled else {}
+    model, requests = model_of("llama"), asked(texts(9, 14), max_gen_toks=4, **more)
+
+    def run(name: str, most: float = math.inf) -> list[str]:
+        def progress(there: int, needed: int) -> None:
+            if there > most:
+                raise KeyboardInterrupt
+
+        journal = Journal(tmp_path / name)
+        lm = backend(HFPacked, model, tokenizer)
+        try:
+            return JournalledLM(lm, journal, progress).generate_until(requests)
+        finally:
+            journal.close()
+
+    whole = run("undisturbed")
+    for most in (3, 6, 9):
+        with pytest.raises(KeyboardInterrupt):
+            run("disturbed", most)
+    assert run("disturbed") == whole
+    assert sampled or whole == replies(HFPacked, model, tokenizer, requests)
 
 
 def test_what_is_known_is_not_replaced(tokenizer: Any) -> None:

@@ -80,6 +80,16 @@ def test_a_cache_is_the_same_to_the_bit_whatever_was_asked_before(size: int, lm:
     assert lm.prefilled < 0.5 * everything  # what leads nowhere is left out
 
 
+@pytest.mark.parametrize("size", [4, 7, 22])
+def test_a_prompt_asked_for_after_a_later_one_has_its_whole_beginning(size: int, lm: Any) -> None:
+    prompts = [[*range(10, 30), 1], [40, 1], [50, 1]]  # pieces begin inside the first
+    straight, after = cache_of(lm, prompts, size), cache_of(lm, prompts, size)
+    assert straight.order == [0, 1, 2]
+    after.cached(1)
+    for mine, theirs in zip(picked(after.cached(0)), picked(straight.cached(0)), strict=True):
+        assert torch.equal(mine, theirs)
+
+
 def test_rows_outlive_the_pass_that_made_them(lm: Any) -> None:
     prompts = some_prompts(3)
     cache = cache_of(lm, prompts, 20)
