@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import zlib
 from collections.abc import Iterable, Sequence
 from dataclasses import astuple, dataclass
 from typing import Protocol
@@ -61,7 +62,7 @@ class RoughTokens:
 def _cut(text: str) -> list[int]:
     """Pieces of four characters as numbers, equal where the pieces are."""
     pieces = (text[k : k + CHARACTERS] for k in range(0, len(text), CHARACTERS))
-    return [int.from_bytes(piece.encode("utf-8", "surrogatepass")) for piece in pieces]
+    return [zlib.crc32(piece.encode("utf-8", "surrogatepass")) for piece in pieces]
 
 
 @dataclass(frozen=True)
