@@ -6,6 +6,7 @@ import os
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -161,9 +162,14 @@ def check_outputs(folder: Path, counts: Mapping[str, int]) -> None:
 
 @contextmanager
 def quiet_harness() -> Iterator[None]:
-    """lm-eval's bars and info lines off while ours are on."""
+    """lm-eval's bars and info lines off while ours are on; the machine is described once."""
     import logging
 
+    from torch.utils import collect_env
+
+    # After every evaluation lm-eval lists what is installed: seconds, always the same.
+    describe = collect_env.get_pretty_env_info
+    collect_env.get_pretty_env_info = cache(describe)
     before = os.environ.get("TQDM_DISABLE")
     logger = logging.getLogger("lm_eval")
     level = logger.level
@@ -173,6 +179,7 @@ def quiet_harness() -> Iterator[None]:
         yield
     finally:
         logger.setLevel(level)
+        collect_env.get_pretty_env_info = describe
         if before is None:
             del os.environ["TQDM_DISABLE"]
         else:

@@ -216,6 +216,11 @@ def test_a_process_that_dies_is_no_hang(jobs: Any) -> None:
         run_jobs([jobs.one, jobs.dies], 3, 1, lambda text: None, processes=2)
 
 
+def hears_interrupts() -> None:
+    """A shell has what it starts in the background ignore Ctrl-C, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")
 def test_an_interrupt_ends_all_processes() -> None:
     process = subprocess.Popen(
@@ -223,6 +228,7 @@ def test_an_interrupt_ends_all_processes() -> None:
         stderr=subprocess.PIPE,
         text=True,
         start_new_session=True,
+        preexec_fn=hears_interrupts,  # no threads are there yet
     )
     listed = Path(f"/proc/{process.pid}/task/{process.pid}/children")
     until = time.monotonic() + 60

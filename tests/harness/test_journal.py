@@ -132,6 +132,11 @@ def outputs(folder: Path) -> dict[str, list[dict[str, Any]]]:
     return found
 
 
+def hears_interrupts() -> None:
+    """A shell has what it starts in the background ignore Ctrl-C, and children inherit that."""
+    signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
 def test_an_interrupted_command_says_how_it_continues_and_ends_up_the_same(
     tiny_model: Path, tmp_path: Path
 ) -> None:
@@ -147,6 +152,7 @@ def test_an_interrupted_command_says_how_it_continues_and_ends_up_the_same(
         stderr=subprocess.STDOUT,
         text=True,
         env={**os.environ, "OMP_NUM_THREADS": "1"},
+        preexec_fn=hears_interrupts,  # no threads are there yet
     )
     folder = tmp_path / "stopped" / "tiny"
     try:
