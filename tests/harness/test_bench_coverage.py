@@ -236,7 +236,11 @@ def test_an_interrupt_ends_all_processes() -> None:
         time.sleep(0.1)
     children = [int(pid) for pid in listed.read_text().split()]
     os.killpg(process.pid, signal.SIGINT)
-    _, said = process.communicate(timeout=120)
+    try:
+        _, said = process.communicate(timeout=120)
+    except subprocess.TimeoutExpired:
+        os.killpg(process.pid, signal.SIGKILL)
+        raise
     assert process.returncode == 130
     assert "Traceback" not in said
     assert children

@@ -331,3 +331,10 @@ def test_a_run_tells_what_it_takes_before_it_starts(
     assert "characters / 4" in first
     assert second.startswith("time unknown until the first batch")
     assert any("main, 8 task variants" in line for line in rest)
+
+
+def test_rough_counts_take_any_text() -> None:
+    cut = RoughTokens().prompt("ä€\U0001f600ß" * 3, room=10)
+    assert len(cut) == 3
+    assert len(set(cut)) == 1
+    assert max(cut) < 2**32  # what the tree of tokens holds
