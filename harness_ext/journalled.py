@@ -24,6 +24,7 @@ from oodrop.harness_ext.outofmemory import is_out_of_memory, release_memory
 
 _PROMPTS = 1024  # of a unit, where the backend names no batch size of its own
 _SHARING = 128  # of a unit, where the backend computes once what prompts share
+_SECONDS = 1.0  # of a server's answers that a kill may cost
 _BATCHES = 8  # of a unit of a server, that none of its connections waits for long
 
 
@@ -182,13 +183,22 @@ class JournalledLM(LM):
 
     def _compute(self, kind: str, unit: _Unit, hook: _Hook) -> dict[str, Any]:
         """Answers of a unit, journalled; known ones stay as they are."""
-        asked = unit.requests
+        asked, alone = unit.requests, self._alone(kind, unit)
+        if alone:
+            asked = {key: request for key, request in asked.items() if key not in hook.there}
         if any(_sampled(kind, request.args) for request in asked.values()):
             _seed(self._purpose.seed, next(iter(asked)))
-        hook.begin(unit.is_plan)
-        answers = dict(zip(asked, self._ask(kind, list(asked.values())), strict=True))
+        with hook.unit(unit.is_plan, alone):
+            answers = dict(zip(asked, self._ask(kind, list(asked.values())), strict=True))
         hook.put(answers)
         return answers | {k: kept.answer for k, kept in hook.there.items() if k in answers}
+
+    def _alone(self, kind: str, unit: _Unit) -> bool:
+        """Whether each answer is what it is whatever it was asked together with: a server's."""
+        shared = self._purpose.shares and not any(
+            _sampled(kind, request.args) for request in unit.requests.values()
+        )
+        return shared and _connections(self._lm) is not None
 
     def _ask(self, kind: str, requests: list[Instance]) -> list[Any]:
         """The model's answers; where memory does not suffice, with a smaller batch."""
@@ -245,13 +255,25 @@ class _Hook:
         self._count, self._needed = len(there), needed
         self._new: dict[str, Any] = {}
         self._stored: set[str] = set()
-        self._is_plan = False
+        self._is_plan = self._alone = False
         self._began = time.monotonic()
 
-    def begin(self, is_plan: bool) -> None:
-        """A unit begins, or a plan of which the model says by itself what is done."""
-        self._is_plan, self._new = is_plan, {}
+    @contextmanager
+    def unit(self, is_plan: bool, alone: bool) -> Iterator[None]:
+        """A unit begins, or a plan of which the model says by itself what is done.
+
+        Args:
+            is_plan: whether it is such a plan.
+            alone: whether answers need no others of the unit: they are kept as they come, at the
+                latest when it ends or fails.
+        """
+        self._is_plan, self._alone, self._new = is_plan, alone, {}
         self._began = time.monotonic()
+        try:
+            yield
+        finally:
+            if alone:
+                self.commit()
 
     def known(self, kind: str, arguments: Sequence[Any]) -> Any:
         """The answer, if it is there already; else None."""
@@ -260,8 +282,10 @@ class _Hook:
 
     def add_partial(self, kind: str, arguments: Sequence[Any], answer: Any) -> None:
         """An answer came."""
-        if self._is_plan:
+        if self._is_plan or self._alone:
             self._new[request_key(kind, arguments)] = answer
+        if self._alone and time.monotonic() - self._began > _SECONDS:
+            self.commit()
         self._count += 1
         self._progress(min(self._count, self._needed), self._needed)
 
@@ -299,10 +323,16 @@ def _size_and_order(lm: Any) -> tuple[int, Callable[[str], Any]]:
     batch = getattr(lm, "batch_size_per_gpu", None)
     if isinstance(batch, int):
         return batch, lambda prompt: (-len(prompt), prompt)
-    connections = getattr(lm, "_concurrent", None)
-    if isinstance(connections, int):
-        return _BATCHES * max(connections, 1) * int(lm._batch_size), lambda prompt: prompt
+    connections = _connections(lm)
+    if connections is not None:
+        return _BATCHES * connections * int(lm._batch_size), lambda prompt: prompt
     return _PROMPTS, lambda prompt: prompt
+
+
+def _connections(lm: Any) -> int | None:
+    """How many requests a client of a server has under way; None for any other model."""
+    found = getattr(lm, "_concurrent", None)
+    return max(found, 1) if isinstance(found, int) else None
 
 
 def _seed(seed: int, unit: str) -> None:
