@@ -40,6 +40,7 @@ class Taken:
         tokens: that went into the model, padding included.
         extra_mb: MiB of memory at the peak on top of what was there before; None where unknown.
         load_1m: load of the machine at the start; None where unknown.
+        journal_s: what of the seconds went into a journal; None without one.
     """
 
     answers: list[Any]
@@ -47,6 +48,50 @@ class Taken:
     tokens: int
     extra_mb: float | None
     load_1m: float | None
+    journal_s: float | None = None
+
+
+class _Clocked:
+    """A backend inside a journal: what of the time is its own, and what the journal's hook took."""
+
+    def __init__(self, lm: Any) -> None:
+        self._lm = lm
+        self.inside = self.hooked = 0.0
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._lm, name)
+
+    def loglikelihood(self, requests: list[Any], disable_tqdm: bool = False) -> list[Any]:
+        """As the backend's own."""
+        start = time.perf_counter()
+        answers = self._lm.loglikelihood(requests, disable_tqdm=disable_tqdm)
+        self.inside += time.perf_counter() - start
+        return list(answers)
+
+    def set_cache_hook(self, hook: Any) -> None:
+        """As the backend's own."""
+        self._lm.set_cache_hook(_ClockedHook(hook, self))
+
+    def clocked(self, call: Callable[..., Any]) -> Callable[..., Any]:
+        """The call, with its time counted."""
+
+        def timed(*arguments: Any) -> Any:
+            start = time.perf_counter()
+            answer = call(*arguments)
+            self.hooked += time.perf_counter() - start
+            return answer
+
+        return timed
+
+
+class _ClockedHook:
+    """What a backend tells of its answers to, with the time of that counted."""
+
+    def __init__(self, hook: Any, clock: _Clocked) -> None:
+        self._hook, self._clock = hook, clock
+
+    def __getattr__(self, name: str) -> Any:
+        return self._clock.clocked(getattr(self._hook, name))
 
 
 def load_pair(
@@ -108,19 +153,21 @@ def taken(
 
 def taken_with_journal(lm: Any, calls: Sequence[Sequence[Any]]) -> Taken:
     """As `taken`, through a new journal, which is opened and closed within the time."""
+    clocked = _Clocked(lm)
     with TemporaryDirectory() as folder:
         start = time.perf_counter()
         journal = Journal(Path(folder) / "journal.sqlite")
-        opened = time.perf_counter() - start
+        aside = time.perf_counter() - start
         try:
-            around = JournalledLM(lm, journal, lambda there, needed: None)
+            around = JournalledLM(clocked, journal, lambda there, needed: None)
             found = taken(lm, calls, around=around)
         finally:
             start = time.perf_counter()
             journal.close()
-            closed = time.perf_counter() - start
+            aside += time.perf_counter() - start
             lm.set_cache_hook(CacheHook(None))
-    return replace(found, seconds=found.seconds + opened + closed)
+    own = found.seconds - clocked.inside + clocked.hooked + aside
+    return replace(found, seconds=found.seconds + aside, journal_s=own)
 
 
 def best_batch_size(

@@ -195,5 +195,5 @@ def _figures(choices: Mapping[str, Measured], journal: Measured) -> dict[str, fl
         "item_ties": sum(parity.ties for parity in parities),
         "cost_ratio_packed": round(cost[PACKED], 2),
         "cost_ratio_stock": round(cost[STOCK], 2),
-        "journal_overhead": round(journal.ratio(JOURNAL, PACKED) - 1, 4),
+        "journal_overhead": journal.journal_share(JOURNAL),
     }

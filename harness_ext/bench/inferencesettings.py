@@ -105,7 +105,9 @@ def told(
         "seconds": "wall time of lm-eval's call with tokenisation, least of the repeats",
         "standard suite": "two calls, as oodrop run makes them: the rerun is one of its own",
         "extra_peak_mb": "above what was held before; both backends hold the model",
-        "journal": f"the mix {QUESTION!r}, with and without, in turns",
+        "journal": f"the mix {QUESTION!r}, with and without, in turns; what it adds is the time in "
+        "its own code and on the disk, clocked, as a share of the rest: the difference of two runs "
+        "is lost in their spread",
     }
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
+from statistics import median
 from typing import Any
 
 from oodrop.harness_ext.bench.backends import STOCK, Taken
@@ -50,6 +51,15 @@ class Measured:
             return None
         return self.count.unique / max(run.tokens for run in self.runs[backend])
 
+    def journal_share(self, backend: str) -> float | None:
+        """What the journal adds to the rest of the time, the median of the repeats."""
+        added = [
+            run.journal_s / (run.seconds - run.journal_s)
+            for run in self.runs[backend]
+            if run.journal_s is not None
+        ]
+        return round(median(added), 5) if added else None
+
     def rows(self) -> list[dict[str, Any]]:
         """One per backend."""
         return [self._row(backend) for backend in self.runs]
@@ -66,6 +76,7 @@ class Measured:
             "seconds_each": [round(run.seconds, 3) for run in runs],
             "tokens_per_s": round(self.count.asked / seconds, 1) if self.count else None,
             "extra_peak_mb": round(max(known), 1) if known else None,
+            "journal_share": self.journal_share(backend),
             "load_1m": runs[0].load_1m,
         }
         if backend != STOCK and STOCK in self.runs:
@@ -102,6 +113,7 @@ def count_row(mix: Mix, backend: str, count: TokenCount | None) -> dict[str, Any
         "tokens_per_s": None,
         "speedup": None,
         "extra_peak_mb": None,
+        "journal_share": None,
         "load_1m": None,
         "max_abs_loglik_diff": None,
         "item_disagreements": None,
