@@ -7,6 +7,7 @@ import json
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import cache
 from importlib.metadata import PackageNotFoundError, distribution, version
 from pathlib import Path
 from typing import Any
@@ -16,11 +17,13 @@ from lm_eval.api.registry import get_model, model_registry
 from oodrop import DataError, RunError, UnknownNameError, __version__
 from oodrop.harness_ext.generation import generation_settings
 from oodrop.harness_ext.models import PACKED, REFERENCE_MODELS
-from oodrop.harness_ext.redaction import redacted, scrubbed
-from oodrop.harness_ext.servers import OVER_HTTP
+from oodrop.harness_ext.servers.checks import OVER_HTTP
+from oodrop.harness_ext.servers.redaction import redacted, scrubbed
 
 WHEEL_PREFIX = "wheel:"
 HF_MODELS = ("hf", "hf-auto", "huggingface", PACKED)
+FROM_FILES = (*HF_MODELS, "vllm", "vllm-vlm", "sglang")
+"""Model types whose ``pretrained`` is a folder here or a repository of the hub."""
 
 
 @dataclass(frozen=True)
@@ -71,7 +74,7 @@ class CheckpointSpec:
             "model": self.model,
             # Without secrets: another key to the same server opens the same answers.
             "model_args": {k: str(v) for k, v in redacted(self.resolved_args()).items()},
-            "weights": _weights(self.resolved_args()),
+            "weights": _weights(self.model, self.resolved_args()),
             "apply_chat_template": self.apply_chat_template,
             "num_fewshot": self.num_fewshot,
             "gen_kwargs": self.generation(),
@@ -139,7 +142,7 @@ class CheckpointSpec:
         kind = get_model(self.model)
         if not self.model.startswith(OVER_HTTP):
             return kind
-        from oodrop.harness_ext.serverclient import client
+        from oodrop.harness_ext.servers.client import client
 
         return client(kind, self.name)
 
@@ -215,18 +218,36 @@ def wheel_gguf(name: str) -> Path:
     return found[0]
 
 
-def _weights(args: Mapping[str, Any]) -> list[list[str | int]]:
-    """Name, size and time of every local file that the arguments point to."""
-    rows: list[list[str | int]] = []
-    for key in ("pretrained", "peft", "delta", "path"):
-        root = Path(str(args.get(key, "")))
-        if args.get(key) and root.exists():
+def _weights(model: str, args: Mapping[str, Any]) -> list[list[str | int | None]]:
+    """Name, size and time of every local file that the arguments point to; commits of the hub's."""
+    rows: list[list[str | int | None]] = []
+    for key in ("pretrained", "peft", "delta", "path", "tokenizer"):
+        value = str(args.get(key) or "")
+        root = Path(value)
+        if value and root.exists():
             only = args.get("gguf_file") if key == "pretrained" else None
-            for path in sorted(p for p in root.rglob("*") if p.is_file()):
+            for path in sorted(p for p in (root, *root.rglob("*")) if p.is_file()):
                 if only is None or path.name == only:
                     stat = path.stat()
                     rows.append([str(path.relative_to(root)), stat.st_size, stat.st_mtime_ns])
+        elif value and model in FROM_FILES:
+            rows.append([key, _commit(value, str(args.get("revision") or "main"))])
     return rows
+
+
+@cache
+def _commit(repository: str, revision: str) -> str | None:
+    """The commit that a branch or tag of the hub stands for; without a network, as last seen here.
+
+    None where nobody knows: loading it will say why.
+    """
+    from huggingface_hub import snapshot_download
+
+    try:
+        folder = snapshot_download(repository, revision=revision, allow_patterns="*config.json")
+    except (OSError, ValueError):  # all that the hub's client raises
+        return None
+    return Path(folder).name
 
 
 def _version(name: str) -> str:

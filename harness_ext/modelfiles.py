@@ -10,10 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from oodrop import DataError
-from oodrop.harness_ext.checkpoints import HF_MODELS, CheckpointSpec
-
-FROM_FILES = (*HF_MODELS, "vllm", "vllm-vlm", "sglang")
-"""Model types whose ``pretrained`` is a folder here or a repository of the hub."""
+from oodrop.harness_ext.checkpoints import FROM_FILES, CheckpointSpec
 
 # Package and what pip calls it, of model types that lm-eval knows without having what they need;
 # `servers` knows those of vLLM and of servers.

@@ -27,7 +27,7 @@ PACKED = "hf-packed"
 GIVEN_UP = -1
 _WORDS = re.compile(r"\w+")
 if PACKED not in model_registry:  # by name alone: the module needs torch
-    model_registry.register(PACKED, target="oodrop.harness_ext.packed:HFPacked")
+    model_registry.register(PACKED, target="oodrop.harness_ext.packed.backend:HFPacked")
 
 
 class ReferenceModel(LM):

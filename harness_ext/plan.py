@@ -17,7 +17,7 @@ from oodrop.harness_ext.derive.registry import get_task, task_names
 from oodrop.harness_ext.leftout import LeftOut, suite_of_what_is_there, suite_of_what_works
 from oodrop.harness_ext.modelfiles import check_model_files
 from oodrop.harness_ext.repeats import check_repeats
-from oodrop.harness_ext.servers import check_server
+from oodrop.harness_ext.servers.checks import check_server
 from oodrop.perturbers.suites import Suite
 from oodrop.perturbers.variant import DEFAULT_SEED
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -28,7 +29,7 @@ from oodrop.reports.pooling import Pool, in_order, pool
 from oodrop.reports.reader import read_runs
 from oodrop.reports.results import CANONICAL, RunFile
 from oodrop.reports.splits import split_contrasts, split_drops
-from oodrop.reports.statistics import analyse, ask
+from oodrop.reports.statistics import Analysis, Questions, analyse, ask
 from oodrop.reports.statistics.intervals.headline import Choice
 from oodrop.reports.stopping import stopping_notes
 
@@ -91,19 +92,30 @@ def build_report(
 
 def _task_report(group: Group, resamples: int, seed: int, interval: Choice) -> TaskReport:
     flips, totals = find_flips(group, seed)
+    analysis = analyse(group.paired, resamples=resamples, seed=seed, interval=interval)
+    gates = tuple(_stopped(group))
     return TaskReport(
         task=group.paired.task,
         items=len(group.paired.item_ids),
-        analysis=analyse(group.paired, resamples=resamples, seed=seed, interval=interval),
+        analysis=_without_left_out(analysis, group) if gates else analysis,
         variants=group.paired.variants,
         outcomes={slug: _counts(counts) for slug, counts in group.outcomes.items()},
         flips=flips,
         flips_total=totals,
         replies_per_item=replies_per_item(group.samples),
         engagement=engagement(group),
-        questions=ask(group.paired, resamples=resamples, seed=seed),
-        stopped=tuple(_stopped(group)),
+        # What is asked of the whole task holds for sizes that were fixed before.
+        questions=Questions() if gates else ask(group.paired, resamples=resamples, seed=seed),
+        stopped=gates,
     )
+
+
+def _without_left_out(analysis: Analysis, group: Group) -> Analysis:
+    """No drop over all items where some were not asked: they are not known to be unchanged."""
+    left = {slug for slug, counts in group.outcomes.items() if counts.get("not_asked")}
+    left |= {info.family for info in group.paired.variants if info.slug in left}
+    drops = (replace(d, all_items=None) if d.name in left else d for d in analysis.drops)
+    return replace(analysis, drops=tuple(drops))
 
 
 def _stopped(group: Group) -> Iterator[StoppedVariant]:

@@ -19,9 +19,9 @@ from oodrop import DataError
 from oodrop.harness_ext.bench.memory import watch_peak
 from oodrop.harness_ext.bench.randommodels import random_backend, tokenizer_for
 from oodrop.harness_ext.checkpoints import CheckpointSpec, check_model
-from oodrop.harness_ext.journal import Journal
-from oodrop.harness_ext.journalled import JournalledLM
 from oodrop.harness_ext.models import PACKED
+from oodrop.harness_ext.runner.journal import Journal
+from oodrop.harness_ext.runner.journalled import JournalledLM
 
 STOCK = "hf"
 # Larger batches are no faster on a CPU; a GPU goes on.

@@ -44,8 +44,8 @@ from oodrop.harness_ext.bench.mixes import (
 )
 from oodrop.harness_ext.bench.parity import compare
 from oodrop.harness_ext.bench.treelimit import TokenCount, count_mix
-from oodrop.harness_ext.evaluation import quiet_harness
 from oodrop.harness_ext.models import PACKED
+from oodrop.harness_ext.runner.evaluation import quiet_harness
 from oodrop.tasks import get_task
 
 Notify = Callable[[str], None]

@@ -11,7 +11,7 @@ from typing import Any
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.perturbed import canonical_items, only_documents
 from oodrop.harness_ext.plan import RunPlan
-from oodrop.harness_ext.stages import stages
+from oodrop.harness_ext.runner.stages import stages
 from oodrop.harness_ext.variants import evenly_spaced, variants_of, what_it_lacks
 from oodrop.harness_ext.yamls import task_name, task_yaml
 from oodrop.perturbers import Item, Variant, all_perturbers, get_suite

@@ -65,8 +65,8 @@ def make(
     -n 20 -o banks/everyday_smollm2.jsonl
     """
     quiet_libraries()
-    from oodrop.harness_ext.bankmaker import Recipe, make_bank
-    from oodrop.harness_ext.bankmodels import Decoding
+    from oodrop.harness_ext.bank.maker import Recipe, make_bank
+    from oodrop.harness_ext.bank.models import Decoding
 
     decoding = Decoding(batch_size, max_new_tokens, temperature, seed)
     recipe = Recipe(perturber, model, revision, back_model, pivot, decoding, allow_download)

@@ -75,7 +75,7 @@ def coverage(
     """
     from oodrop.harness_ext.bench.coverage import bench_coverage
     from oodrop.harness_ext.bench.coverage.page import judged_rows, write_page
-    from oodrop.harness_ext.datareport import check_page
+    from oodrop.harness_ext.dataset.report import check_page
 
     if page is not None:
         check_page(page)
@@ -111,7 +111,7 @@ def stats(
     Example: oodrop bench stats --json
     """
     from oodrop.harness_ext.bench.stats import bench_stats
-    from oodrop.harness_ext.datareport import check_page
+    from oodrop.harness_ext.dataset.report import check_page
 
     if file is not None:
         check_page(file)
@@ -181,7 +181,7 @@ def inference(
     from oodrop.harness_ext.bench.inference import bench_inference
     from oodrop.harness_ext.bench.inferencesettings import MODEL_ARGS, InferenceSettings
     from oodrop.harness_ext.bench.measured import shown_rows
-    from oodrop.harness_ext.datareport import check_page
+    from oodrop.harness_ext.dataset.report import check_page
 
     if file is not None:
         check_page(file)

@@ -56,7 +56,7 @@ def build(
 
     Example: oodrop data build --seed 90125 -o private --name procedural_autumn
     """
-    from oodrop.harness_ext.rebuild import changed_files, rebuild
+    from oodrop.harness_ext.dataset.rebuild import changed_files, rebuild
 
     if (seed is None) != (folder is None):
         raise DataError("--seed and -o go together: which set to build, and where it goes")
@@ -79,8 +79,8 @@ def build(
 
 
 def _build_fresh(seed: int, folder: Path, name: str) -> None:
-    from oodrop.harness_ext.rebuild import fresh_splits
-    from oodrop.harness_ext.taskfolders import check_place, write_task_folder
+    from oodrop.harness_ext.dataset.rebuild import fresh_splits
+    from oodrop.harness_ext.dataset.taskfolders import check_place, write_task_folder
 
     check_place(folder, name)
     with err.status("building"):
@@ -120,7 +120,7 @@ def import_(
 
     Example: OODROP_TASKS=mine lm_eval --include_path mine/wards/lm_eval --tasks oodrop_wards ...
     """
-    from oodrop.harness_ext.taskfolders import check_place, write_task_folder
+    from oodrop.harness_ext.dataset.taskfolders import check_place, write_task_folder
     from oodrop.tasks.procedural.intake import read_intake
 
     if shape != _AUDITED:
@@ -175,8 +175,8 @@ def audit(
 
     Example: oodrop data audit procedural -o tasks/procedural/AUDIT.md
     """
-    from oodrop.harness_ext.dataaudit import audit_procedural
-    from oodrop.harness_ext.datareport import check_page, write_page
+    from oodrop.harness_ext.dataset.audit import audit_procedural
+    from oodrop.harness_ext.dataset.report import check_page, write_page
     from oodrop.tasks import get_task
     from oodrop.tasks.procedural import procedures
 
@@ -200,7 +200,7 @@ def _show_cells(result: BenchResult) -> BenchResult:
 
     Columns per type would leave no room in a terminal: they are in the page and in the JSON.
     """
-    from oodrop.harness_ext.datareport import flag_counts
+    from oodrop.harness_ext.dataset.report import flag_counts
 
     cells = result.settings["cells"]
     splits = list(dict.fromkeys(cell["split"] for cell in cells))

@@ -23,7 +23,7 @@ from oodrop.harness_ext.cli.look import (
     use_data,
 )
 from oodrop.harness_ext.cli.steps import Steps
-from oodrop.harness_ext.runlog import Pace
+from oodrop.harness_ext.runner.log import Pace
 
 IntervalChoice = Annotated[
     Literal["auto", "bootstrap", "score"],
@@ -154,11 +154,11 @@ def run(
     skipped = load_plugins(plugin, on_plugin_error)
     quiet_libraries()
     use_data(data)
-    from oodrop.harness_ext import run as runner
     from oodrop.harness_ext.checkpoints import CheckpointSpec
     from oodrop.harness_ext.derive import task_names
     from oodrop.harness_ext.leftout import suite_of_what_is_there
     from oodrop.harness_ext.plan import RunPlan, StopRule, read_config, without_failing
+    from oodrop.harness_ext.runner import run as runner
 
     if as_json and not dry_run:
         raise OodropError("run prints JSON with --dry-run alone")

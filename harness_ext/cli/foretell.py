@@ -39,8 +39,12 @@ def foretell(
     quiet: bool,
 ) -> None:
     """Check the plan and tell what it takes: in two lines, or for a dry run all of it."""
-    from oodrop.harness_ext.estimate import Price, estimate
-    from oodrop.harness_ext.estimatewords import estimate_lines, estimate_object, estimate_table
+    from oodrop.harness_ext.foresight.estimate import Price, estimate
+    from oodrop.harness_ext.foresight.estimatewords import (
+        estimate_lines,
+        estimate_object,
+        estimate_table,
+    )
     from oodrop.harness_ext.plan import check_plan, check_space
     from oodrop.reports.render.terminal import print_table
 
@@ -51,13 +55,13 @@ def foretell(
             plan, folder, price=paid, tokens_per_second=tokens_per_second, quick=not dry_run
         )
     check_space(folder, found.disk_bytes)
-    if not dry_run:
-        lines = [] if quiet else [*estimate_lines(found)]
-        if lines and plan.stop is not None:
-            lines.append("that is the most: a variant is asked about no more once it is decided")
-        for line in lines:
-            err.print(escape(line), highlight=False, soft_wrap=True)
-    elif as_json:
-        typer.echo(json.dumps(estimate_object(found), indent=1))
-    else:
+    lines = [] if dry_run or quiet else [*estimate_lines(found)]
+    if plan.stop is not None and not (quiet or as_json):
+        lines.append("that is the most: a variant is asked about no more once it is decided")
+    if dry_run and as_json:
+        told = estimate_object(found) | {"stops_when_decided": plan.stop is not None}
+        typer.echo(json.dumps(told, indent=1))
+    elif dry_run:
         print_table(estimate_table(found), out)
+    for line in lines:
+        err.print(escape(line), highlight=False, soft_wrap=True)

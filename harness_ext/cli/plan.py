@@ -17,9 +17,9 @@ from oodrop.harness_ext.cli.look import LocalData, Plugins, load_plugins, use_da
 from oodrop.harness_ext.cli.steps import Steps
 
 if TYPE_CHECKING:
-    from oodrop.harness_ext.estimate import Estimate
+    from oodrop.harness_ext.foresight.estimate import Estimate
+    from oodrop.harness_ext.foresight.reach import Reach
     from oodrop.harness_ext.plan import RunPlan
-    from oodrop.harness_ext.reach import Reach
 
 
 @app.command()
@@ -104,8 +104,8 @@ def plan(
     quiet_libraries()
     use_data(data)
     from oodrop.harness_ext.derive import task_names
-    from oodrop.harness_ext.foresight import Aim, foresee
-    from oodrop.harness_ext.pilot import pilot_notes, read_pilot
+    from oodrop.harness_ext.foresight.pilot import pilot_notes, read_pilot
+    from oodrop.harness_ext.foresight.prospects import Aim, foresee
     from oodrop.perturbers import get_suite
 
     if checkpoint is not None and pilot is None:
@@ -167,8 +167,8 @@ def _run_plan(
 
 def _reaches(run: RunPlan) -> list[Reach]:
     from oodrop.harness_ext.derive.registry import get_task
-    from oodrop.harness_ext.reach import asked_variants, reach
-    from oodrop.harness_ext.stages import shots_of
+    from oodrop.harness_ext.foresight.reach import asked_variants, reach
+    from oodrop.harness_ext.runner.stages import shots_of
 
     (checkpoint,) = run.checkpoints
     asked = asked_variants(run.suite.variants)
@@ -184,7 +184,7 @@ def _reaches(run: RunPlan) -> list[Reach]:
 
 
 def _estimate(run: RunPlan, price: str | None, tokens_per_second: float | None) -> Estimate:
-    from oodrop.harness_ext.estimate import Price, estimate
+    from oodrop.harness_ext.foresight.estimate import Price, estimate
 
     with err.status("counting requests"):
         return estimate(
@@ -197,8 +197,8 @@ def _estimate(run: RunPlan, price: str | None, tokens_per_second: float | None) 
 def _tell(rows: Any, aim: Any, notes: list[str], found: Estimate | None, as_json: bool) -> None:
     import orjson
 
-    from oodrop.harness_ext.estimatewords import estimate_object, estimate_table
-    from oodrop.harness_ext.foresightwords import foresight_object, foresight_tables
+    from oodrop.harness_ext.foresight.estimatewords import estimate_object, estimate_table
+    from oodrop.harness_ext.foresight.prospectwords import foresight_object, foresight_tables
     from oodrop.reports.render.terminal import print_table
 
     if as_json:

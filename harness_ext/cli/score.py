@@ -66,7 +66,7 @@ def score_reference(
     quiet_libraries()
     from lm_eval.utils import simple_parse_args_string
 
-    from oodrop.harness_ext.referencepass import ReferencePlan, score_references
+    from oodrop.harness_ext.reference.secondpass import ReferencePlan, score_references
 
     plan = ReferencePlan(
         folder=run,

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Literal
 
-from oodrop.reports.model import TaskReport
+from oodrop.reports.model import StoppedVariant, TaskReport
 from oodrop.reports.render.points import (
     accuracy_span,
     changed_words,
@@ -17,6 +17,7 @@ from oodrop.reports.render.points import (
 )
 from oodrop.reports.render.rows import Row, rows
 from oodrop.reports.statistics import Accuracy, Drop, Interval, NoiseFloor
+from oodrop.reports.statistics.decisions.decision import Verdict as Decision
 
 Tone = Literal["uninformative", "drop", "gain", "no drop shown", "no verdict", "placebo moved"]
 
@@ -49,16 +50,50 @@ def verdicts(task: TaskReport) -> tuple[Verdict, ...]:
     found = rows(task)
     floors = {f.checkpoint: f for f in task.analysis.noise_floor if f is not None}
     return tuple(
-        Verdict(a.checkpoint, a, _findings(a, k, found, floors.get(a.checkpoint)))
+        Verdict(
+            a.checkpoint,
+            a,
+            _findings(
+                a,
+                k,
+                found,
+                floors.get(a.checkpoint),
+                [s for s in task.stopped if s.checkpoint == a.checkpoint],
+            ),
+        )
         for k, a in enumerate(task.analysis.accuracies)
     )
 
 
+def _decided(gates: list[StoppedVariant]) -> tuple[Finding, ...]:
+    """What the gates of a run that was stopped early know: its intervals decide nothing."""
+    said: tuple[tuple[Decision, Tone, str], ...] = (
+        ("FAIL", "drop", "loses more than {} points"),
+        ("PASS", "no drop shown", "loses less than {} points"),
+        ("INCONCLUSIVE", "no verdict", "no verdict at {} points"),
+    )
+    margin = size(gates[0].gate.margin)
+    basis = f"sequential gates, each wrong with a probability of at most {gates[0].gate.alpha:g}"
+    found = []
+    for decision, tone, lead in said:
+        names = [s.variant for s in gates if (s.gate.decision or "INCONCLUSIVE") == decision]
+        if names:
+            rest = f" under {len(names)} of {len(gates)} variants ({', '.join(names)}; {basis})"
+            found.append(Finding(tone, lead.format(margin), rest))
+    return tuple(found)
+
+
 def _findings(
-    accuracy: Accuracy, k: int, found: tuple[Row, ...], floor: NoiseFloor | None
+    accuracy: Accuracy,
+    k: int,
+    found: tuple[Row, ...],
+    floor: NoiseFloor | None,
+    gates: list[StoppedVariant],
 ) -> tuple[Finding, ...]:
     if accuracy.uninformative:
         return (_uninformative(accuracy),)
+    if gates:
+        return _decided(gates)
     pooled = {row.name for row in found if row.kind == "family"}
     families = [
         _family(drop, floor)

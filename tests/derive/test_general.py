@@ -12,7 +12,7 @@ from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.harness_ext.derive import localdata, registry
 from oodrop.harness_ext.derive.derivation import Derivation
 from oodrop.harness_ext.derive.general import GENERAL, MMLU_PRO, general_derivations
-from oodrop.harness_ext.referencescore import question
+from oodrop.harness_ext.reference.score import question
 from oodrop.harness_ext.yamls import GENERAL_FOLDER, general_yamls
 from oodrop.reports.lines import iterate_samples
 from tests.derive.conftest import Derive, write_stub

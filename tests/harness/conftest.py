@@ -16,7 +16,7 @@ from oodrop.harness_ext import perturbed
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.harness_ext.plan import RunPlan
-from oodrop.harness_ext.run import run
+from oodrop.harness_ext.runner.run import run
 from oodrop.perturbers import Variant, get_suite
 from oodrop.tasks import get_task
 from oodrop.tasks.spec import Doc, TaskSpec

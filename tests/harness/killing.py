@@ -23,7 +23,7 @@ import torch
 
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.plan import RunPlan
-from oodrop.harness_ext.run import run
+from oodrop.harness_ext.runner.run import run
 from oodrop.perturbers import get_suite
 
 FORMS = {

@@ -20,7 +20,7 @@ from transformers import (
     Qwen2ForCausalLM,
 )
 
-from oodrop.harness_ext.packed import HFPacked
+from oodrop.harness_ext.packed.backend import HFPacked
 
 SHAPE: dict[str, Any] = {
     "vocab_size": 512,

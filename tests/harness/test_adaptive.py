@@ -10,15 +10,15 @@ from typing import Any
 import pytest
 
 from oodrop import DataError
-from oodrop.harness_ext import adaptive
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.plan import RunPlan, StopRule
-from oodrop.harness_ext.run import run
-from oodrop.harness_ext.stages import item_subset
+from oodrop.harness_ext.runner import adaptive
+from oodrop.harness_ext.runner.run import run
+from oodrop.harness_ext.runner.stages import item_subset
 from oodrop.perturbers import get_suite
 from oodrop.reports.build import build_report
-from oodrop.reports.render import write_report
-from oodrop.reports.statistics import Sequential, random_order
+from oodrop.reports.render import verdicts, write_report
+from oodrop.reports.statistics import Questions, Sequential, random_order
 from oodrop.tasks import get_task
 
 from .conftest import Silent
@@ -112,6 +112,19 @@ def test_a_report_tells_the_verdicts_and_compares_nothing(stopped: Path, tmp_pat
         for slug, counts in task.outcomes.items():
             row = record.get(f"oodrop__{slug}__everyday", {})
             assert counts.not_asked == task.items - row.get("items", task.items)
+        assert task.questions == Questions()
+        left = {slug for slug, counts in task.outcomes.items() if counts.not_asked}
+        left |= {info.family for info in task.variants if info.slug in left}
+        unknown = {drop.name for drop in task.analysis.drops if drop.all_items is None}
+        assert unknown == left & {drop.name for drop in task.analysis.drops}
+    (bow,), (oracle,) = map(verdicts, report.tasks)
+    assert [finding.tone for finding in bow.findings] == ["uninformative"]
+    slugs = [one.variant for one in report.tasks[1].stopped]
+    (finding,) = oracle.findings
+    assert finding.text == (
+        f"loses less than 20.0 points under {len(slugs)} of {len(slugs)} variants "
+        f"({', '.join(slugs)}; sequential gates, each wrong with a probability of at most 0.05)"
+    )
     first = report.notes[0]
     assert first.startswith("bow was stopped early on everyday: each variant was asked until")
     assert "of the answers were left out" in first

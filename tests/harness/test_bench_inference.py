@@ -45,9 +45,9 @@ from oodrop.harness_ext.bench.parity import Parity, compare
 from oodrop.harness_ext.bench.treelimit import TokenCount, count_mix, count_tokens
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run
-from oodrop.harness_ext.journal import Journal
+from oodrop.harness_ext.packed.tokenrow import token_row
 from oodrop.harness_ext.perturbed import canonical_items, only_documents
-from oodrop.harness_ext.tokenrow import token_row
+from oodrop.harness_ext.runner.journal import Journal
 from oodrop.harness_ext.yamls import task_name, task_yaml
 from oodrop.perturbers import Variant, get_suite
 from oodrop.tasks import get_task

@@ -16,15 +16,21 @@ from lm_eval.models.huggingface import HFLM
 from oodrop import DataError
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run as oodrop
-from oodrop.harness_ext.clustersample import cluster_sample
-from oodrop.harness_ext.estimate import Price, estimate, tokens_of
-from oodrop.harness_ext.estimatewords import amount, duration, estimate_lines, estimate_table, size
-from oodrop.harness_ext.packed import HFPacked
+from oodrop.harness_ext.foresight.clustersample import cluster_sample
+from oodrop.harness_ext.foresight.estimate import Price, estimate, tokens_of
+from oodrop.harness_ext.foresight.estimatewords import (
+    amount,
+    duration,
+    estimate_lines,
+    estimate_table,
+    size,
+)
+from oodrop.harness_ext.foresight.rates import read_rate
+from oodrop.harness_ext.foresight.tokencount import Counts, RoughTokens, count, scaled
+from oodrop.harness_ext.packed.backend import HFPacked
 from oodrop.harness_ext.perturbed import canonical_items
 from oodrop.harness_ext.plan import RunPlan
-from oodrop.harness_ext.rates import read_rate
-from oodrop.harness_ext.run import run
-from oodrop.harness_ext.tokencount import Counts, RoughTokens, count, scaled
+from oodrop.harness_ext.runner.run import run
 from oodrop.perturbers import get_suite
 from oodrop.tasks import get_task
 
@@ -215,7 +221,7 @@ def test_samples_are_whole_clusters_and_seeded() -> None:
 def test_a_sample_comes_near_the_whole(monkeypatch: pytest.MonkeyPatch) -> None:
     plan = plan_of(CheckpointSpec("x", "hf-packed"))
     whole = estimate(plan)
-    monkeypatch.setattr("oodrop.harness_ext.estimate.DOCUMENTS", 800)
+    monkeypatch.setattr("oodrop.harness_ext.foresight.estimate.DOCUMENTS", 800)
     sampled = estimate(plan)
     for exact, about in zip(whole.stages, sampled.stages, strict=True):
         assert not exact.about
@@ -318,6 +324,18 @@ def test_a_dry_run_writes_nothing(
     for stage in told["stages"]:
         assert amount(stage["prompt_tokens"]) in shown
         assert str(stage["unique_requests"]) in shown
+
+
+def test_of_a_run_that_stops_when_decided_it_is_the_most(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    stopping = ("--stop-when", "decided", "--margin", "0.1")
+    for rule, stops in (((), False), (stopping, True)):
+        assert oodrop(dry_run("--json", *rule)) == 0
+        assert json.loads(capsys.readouterr().out)["stops_when_decided"] is stops
+        assert oodrop(dry_run(*rule)) == 0
+        assert ("that is the most" in capsys.readouterr().err) is stops
 
 
 def test_a_run_tells_what_it_takes_before_it_starts(

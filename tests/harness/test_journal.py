@@ -19,8 +19,8 @@ from lm_eval.api.model import LM
 
 from oodrop import RunError
 from oodrop.harness_ext.cli.app import run as oodrop
-from oodrop.harness_ext.journal import Journal, request_key
-from oodrop.harness_ext.journalled import JournalledLM, Purpose
+from oodrop.harness_ext.runner.journal import Journal, request_key
+from oodrop.harness_ext.runner.journalled import JournalledLM, Purpose
 
 
 class Counting(LM):

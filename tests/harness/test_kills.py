@@ -14,8 +14,8 @@ from typing import Any
 import pytest
 
 from oodrop.harness_ext.cli.app import run as oodrop
-from oodrop.harness_ext.journal import Journal
-from oodrop.harness_ext.runlock import locked
+from oodrop.harness_ext.runner.journal import Journal
+from oodrop.harness_ext.runner.lock import locked
 
 
 def moments(model: Path, kind: str, form: str, count: int, out: Path) -> list[dict[str, Any]]:

@@ -20,8 +20,8 @@ import yaml
 
 from oodrop import DataError, UnknownNameError
 from oodrop.harness_ext.cli.app import run as oodrop
+from oodrop.harness_ext.dataset.taskfolders import write_task_folder
 from oodrop.harness_ext.perturbed import PerturbedTask
-from oodrop.harness_ext.taskfolders import write_task_folder
 from oodrop.harness_ext.yamls import SHIPPED_SUITE, task_yamls
 from oodrop.perturbers import Variant, get_suite
 from oodrop.reports.build import build_report
@@ -454,7 +454,7 @@ def test_a_write_that_fails_leaves_nothing(
         assert len(list((tmp_path / "mine").rglob("*.gz"))) == 1  # it has begun
         raise error
 
-    monkeypatch.setattr("oodrop.harness_ext.taskfolders.task_yamls", fails)
+    monkeypatch.setattr("oodrop.harness_ext.dataset.taskfolders.task_yamls", fails)
     command = ["data", "import", "procedural", str(lines), "-o", str(tmp_path / "mine")]
     assert oodrop(command) == (2 if isinstance(error, OSError) else 130)
     assert "Traceback" not in capsys.readouterr().err
@@ -468,7 +468,7 @@ def test_a_killed_import_leaves_no_task_and_can_be_repeated(
     place = tmp_path / "mine"
     code = (
         "import time, sys\n"
-        "from oodrop.harness_ext import taskfolders\n"
+        "from oodrop.harness_ext.dataset import taskfolders\n"
         "from oodrop.harness_ext.cli.app import run\n"
         "import oodrop.harness_ext.cli\n"
         "taskfolders.task_yamls = lambda *_: time.sleep(600)\n"
@@ -514,7 +514,7 @@ def test_a_private_set_is_another_one_and_the_same_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The whole set takes half a minute: two procedures stand for all, the command for itself."""
-    from oodrop.harness_ext import rebuild
+    from oodrop.harness_ext.dataset import rebuild
     from oodrop.tasks.procedural import procedures
     from oodrop.tasks.procedural.documents import normalised
 
@@ -545,7 +545,7 @@ def test_a_private_set_is_another_one_and_the_same_again(
 def test_a_seed_that_gives_released_scenarios_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    from oodrop.harness_ext import rebuild
+    from oodrop.harness_ext.dataset import rebuild
 
     monkeypatch.setattr(rebuild, "build_split", lambda p, s, seed: TASKS["procedural"].docs(s)[:3])
     assert oodrop(["data", "build", "--seed", "5", "-o", str(tmp_path / "x")]) == 2

@@ -12,7 +12,7 @@ import transformers
 from lm_eval.models.huggingface import HFLM
 from transformers import PreTrainedModel
 
-from oodrop.harness_ext.packable import misfit
+from oodrop.harness_ext.packed.packable import misfit
 
 from .packing import KINDS, SHAPE, answered, apart, backend, model_of, packed, requests
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from transformers import GPT2Config, Qwen2Config
 
-from oodrop.harness_ext.packbudget import LEAST, MOST, pass_tokens
+from oodrop.harness_ext.packed.budget import LEAST, MOST, pass_tokens
 
 GIB = 1 << 30
 QWEN = Qwen2Config(

@@ -12,8 +12,8 @@ from lm_eval.api.instance import Instance
 from lm_eval.models.huggingface import HFLM
 
 from oodrop import DataError
-from oodrop.harness_ext.packed import HFPacked
-from oodrop.harness_ext.tokenrow import token_row
+from oodrop.harness_ext.packed.backend import HFPacked
+from oodrop.harness_ext.packed.tokenrow import token_row
 
 from .packing import KINDS, Hook, Requests, answered, apart, backend, model_of, packed, requests
 

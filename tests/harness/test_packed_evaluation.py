@@ -16,7 +16,7 @@ from lm_eval.models.huggingface import HFLM
 from lm_eval.tasks import TaskManager
 
 from oodrop.harness_ext.checkpoints import wheel_gguf
-from oodrop.harness_ext.packed import HFPacked
+from oodrop.harness_ext.packed.backend import HFPacked
 from oodrop.tasks import tasks_dir
 
 from .conftest import is_one_of_many, thinned

@@ -29,11 +29,11 @@ from transformers import (
 )
 
 from oodrop import DataError, RunError
-from oodrop.harness_ext import generationprobe
-from oodrop.harness_ext.journal import Journal
-from oodrop.harness_ext.journalled import JournalledLM
-from oodrop.harness_ext.packed import HFPacked
-from oodrop.harness_ext.tokenrow import token_row
+from oodrop.harness_ext.packed import probe
+from oodrop.harness_ext.packed.backend import HFPacked
+from oodrop.harness_ext.packed.tokenrow import token_row
+from oodrop.harness_ext.runner.journal import Journal
+from oodrop.harness_ext.runner.journalled import JournalledLM
 from oodrop.tasks import get_task
 
 from .generating import KINDS, SHAPE, asked, backend, enlarged, model_of, texts
@@ -302,7 +302,7 @@ def test_a_configuration_that_asks_for_a_search_is_left_to_hf(tokenizer: Any) ->
 def test_a_model_that_reads_a_cache_otherwise_is_found_out(
     wrong: str, tokenizer: Any, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    model, join = model_of("llama"), generationprobe.joined
+    model, join = model_of("llama"), probe.joined
 
     def joined(rows: Any, width: int) -> Any:
         found = join(rows, width)
@@ -311,7 +311,7 @@ def test_a_model_that_reads_a_cache_otherwise_is_found_out(
                 layer.keys[1] = layer.keys[1].flip(-2)
         return found
 
-    monkeypatch.setattr(generationprobe, "joined", joined)
+    monkeypatch.setattr(probe, "joined", joined)
     lm = backend(HFPacked, model, tokenizer)
     requests = asked(texts(2, 6))
     assert lm.generate_until(requests) == replies(HFLM, model, tokenizer, requests)

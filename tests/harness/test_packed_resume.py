@@ -14,8 +14,8 @@ import torch
 from lm_eval.models.huggingface import HFLM
 
 from oodrop import RunError
-from oodrop.harness_ext.packed import HFPacked
-from oodrop.harness_ext.tokenrow import TokenRow, token_row
+from oodrop.harness_ext.packed.backend import HFPacked
+from oodrop.harness_ext.packed.tokenrow import TokenRow, token_row
 
 from .packing import Hook, Killed, Requests, answered, apart, backend, model_of, packed, requests
 

@@ -15,17 +15,18 @@ import numpy as np
 import pytest
 
 from oodrop import DataError, OodropError, UnknownNameError
-from oodrop.harness_ext import foresight, modelfiles
+from oodrop.harness_ext import modelfiles
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.harness_ext.coverage import CoverageStudy
-from oodrop.harness_ext.foresight import Aim, Prospect, foresee
+from oodrop.harness_ext.foresight import prospects
+from oodrop.harness_ext.foresight.pilot import PilotValues, TaskPilot, pilot_notes, read_pilot
+from oodrop.harness_ext.foresight.prospects import Aim, Prospect, foresee
+from oodrop.harness_ext.foresight.reach import Reach, asked_variants, reach
+from oodrop.harness_ext.foresight.savings import share_saved
 from oodrop.harness_ext.perturbed import canonical_items, perturbed_docs
-from oodrop.harness_ext.pilot import PilotValues, TaskPilot, pilot_notes, read_pilot
 from oodrop.harness_ext.plan import RunPlan, check_plan, check_space
-from oodrop.harness_ext.reach import Reach, asked_variants, reach
-from oodrop.harness_ext.savings import share_saved
-from oodrop.harness_ext.stages import item_subset
+from oodrop.harness_ext.runner.stages import item_subset
 from oodrop.perturbers import get_suite
 from oodrop.reports.pairing import pair
 from oodrop.reports.reader import read_runs
@@ -285,8 +286,8 @@ def test_values_that_leave_nothing_to_vary_are_refused(
 
 def test_without_a_word_values_are_conservative() -> None:
     (found,) = foresee([ROW], AIM, stated={}, pilot={}, seed=1)
-    told = {n: getattr(found, n) for n in foresight.CONSERVATIVE}
-    assert {n: a.value for n, a in told.items()} == foresight.CONSERVATIVE
+    told = {n: getattr(found, n) for n in prospects.CONSERVATIVE}
+    assert {n: a.value for n, a in told.items()} == prospects.CONSERVATIVE
     assert {a.source for a in told.values()} == {"conservative"}
     assert (found.cluster_size.value, found.cluster_size.source) == (8.0, "counted")
 
@@ -307,7 +308,9 @@ def test_savings_fall_towards_the_margin_and_are_seeded() -> None:
 @pytest.fixture
 def read_once(reference_run: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The reference run, whose rows are read once for all tests of this module."""
-    monkeypatch.setattr("oodrop.harness_ext.pilot.read_runs", lambda folders: list(_runs(*folders)))
+    monkeypatch.setattr(
+        "oodrop.harness_ext.foresight.pilot.read_runs", lambda folders: list(_runs(*folders))
+    )
     return reference_run
 
 

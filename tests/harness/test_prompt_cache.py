@@ -10,9 +10,9 @@ import pytest
 import torch
 from transformers import AutoTokenizer, DynamicCache
 
-from oodrop.harness_ext.packed import HFPacked
-from oodrop.harness_ext.promptcache import PromptCache, Row, joined, padded
-from oodrop.harness_ext.tokenrow import token_row
+from oodrop.harness_ext.packed.backend import HFPacked
+from oodrop.harness_ext.packed.promptcache import PromptCache, Row, joined, padded
+from oodrop.harness_ext.packed.tokenrow import token_row
 
 from .generating import backend, model_of
 

@@ -19,7 +19,7 @@ from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.harness_ext.derive import bases, localdata, registry
 from oodrop.harness_ext.plan import RunPlan, check_plan, read_config
 from oodrop.harness_ext.repeats import check_repeats, repeat_fields
-from oodrop.harness_ext.run import run
+from oodrop.harness_ext.runner.run import run
 from oodrop.perturbers import Variant
 from oodrop.perturbers.suites import Suite
 from oodrop.reports.build import build_report

@@ -8,7 +8,7 @@ import pytest
 
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.plan import RunPlan
-from oodrop.harness_ext.run import run
+from oodrop.harness_ext.runner.run import run
 from oodrop.perturbers.suites import Suite
 from oodrop.perturbers.variant import Variant
 from oodrop.reports.build import build_report

@@ -19,13 +19,13 @@ from typing import Any
 import pytest
 
 from oodrop import DataError, NotComparableError, OodropError, UnknownNameError
-from oodrop.harness_ext.answertokens import answer_tokens, log_probabilities
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run as oodrop
-from oodrop.harness_ext.packed import HFPacked
+from oodrop.harness_ext.packed.backend import HFPacked
 from oodrop.harness_ext.plan import RunPlan
-from oodrop.harness_ext.referencepass import ReferencePlan, score_references
-from oodrop.harness_ext.run import run
+from oodrop.harness_ext.reference.answertokens import answer_tokens, log_probabilities
+from oodrop.harness_ext.reference.secondpass import ReferencePlan, score_references
+from oodrop.harness_ext.runner.run import run
 from oodrop.harness_ext.verify import verify_samples
 from oodrop.perturbers import Variant
 from oodrop.perturbers.suites import Suite
@@ -224,7 +224,7 @@ def test_certificates_hold_and_tampering_shows(with_scores: Path) -> None:
 
 def test_held_out_items_stand_against_those_of_the_task(ran: Path) -> None:
     (path,) = (ran / "tiny" / "main").rglob("results_*.json")
-    from oodrop.harness_ext.referencetables import _config
+    from oodrop.harness_ext.reference.tables import _config
 
     config = json.loads(path.read_text("utf-8"))["configs"]["oodrop__canonical__procedural"]
     config["metadata"]["oodrop"]["heldout_of"] = "procedural"

@@ -17,16 +17,16 @@ from lm_eval.models.huggingface import HFLM
 from torch.nn import functional
 
 from oodrop import DataError, OodropError, RunError
-from oodrop.harness_ext.answertokens import (
+from oodrop.harness_ext.models import Oracle
+from oodrop.harness_ext.packed.backend import HFPacked
+from oodrop.harness_ext.reference.answertokens import (
     AnswerTokens,
     answer_tokens,
     log_probabilities,
     why_not,
 )
-from oodrop.harness_ext.journal import Journal
-from oodrop.harness_ext.models import Oracle
-from oodrop.harness_ext.packed import HFPacked
-from oodrop.harness_ext.referencescore import Question, lead_in, question, scores
+from oodrop.harness_ext.reference.score import Question, lead_in, question, scores
+from oodrop.harness_ext.runner.journal import Journal
 from oodrop.tasks import get_task
 
 PROMPT = "Which of these floats on water?\nOptions:\n- ice\n- a stone\n"

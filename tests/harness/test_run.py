@@ -9,12 +9,13 @@ from pathlib import Path
 import pytest
 
 from oodrop import DataError, OodropError, RunError, UnknownNameError
+from oodrop.harness_ext import checkpoints
 from oodrop.harness_ext.checkpoints import CheckpointSpec, wheel_gguf
-from oodrop.harness_ext.evaluation import check_outputs
 from oodrop.harness_ext.perturbed import NOT_ASKED, perturbed_docs
 from oodrop.harness_ext.plan import RunPlan, read_config
-from oodrop.harness_ext.run import run
-from oodrop.harness_ext.stages import item_subset, stages
+from oodrop.harness_ext.runner.evaluation import check_outputs
+from oodrop.harness_ext.runner.run import run
+from oodrop.harness_ext.runner.stages import item_subset, stages
 from oodrop.perturbers import Variant, get_suite
 from oodrop.tasks import get_task
 
@@ -165,7 +166,40 @@ def test_the_fingerprint_changes_with_weights_settings_and_banks(tmp_path: Path)
     seen.add(base.fingerprint({"mine": "1" * 64}))
     (tmp_path / "model.safetensors").write_bytes(b"other")
     seen.add(base.fingerprint({}))
-    assert len(seen) == 6
+    tokenizer = tmp_path / "tokenizer.model"  # a file, not a folder
+    tokenizer.write_bytes(b"one")
+    own = replace(base, model_args={"pretrained": "x", "tokenizer": str(tokenizer)})
+    seen.add(own.fingerprint({}))
+    tokenizer.write_bytes(b"other")
+    seen.add(own.fingerprint({}))
+    assert len(seen) == 8
+
+
+def test_the_fingerprint_holds_the_commit_that_a_branch_stands_for(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from huggingface_hub import constants
+
+    monkeypatch.setattr(constants, "HF_HUB_CACHE", str(tmp_path))
+    repository = tmp_path / "models--org--tuned"
+    (repository / "refs").mkdir(parents=True)
+
+    def moved(commit: str) -> str:
+        (repository / "snapshots" / commit).mkdir(parents=True, exist_ok=True)
+        (repository / "snapshots" / commit / "config.json").write_text("{}")
+        (repository / "refs" / "main").write_text(commit)
+        checkpoints._commit.cache_clear()
+        return CheckpointSpec("x", "hf", {"pretrained": "org/tuned"}).fingerprint({})
+
+    first, second = moved("a" * 40), moved("b" * 40)
+    assert first != second
+    assert moved("a" * 40) == first
+    pinned = CheckpointSpec("x", "hf", {"pretrained": "org/tuned", "revision": "b" * 40})
+    before = pinned.fingerprint({})
+    moved("b" * 40)
+    assert pinned.fingerprint({}) == before
+    absent = CheckpointSpec("x", "hf", {"pretrained": "org/absent"})
+    assert absent.fingerprint({}) == absent.fingerprint({})
 
 
 @pytest.mark.parametrize(

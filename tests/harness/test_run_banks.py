@@ -12,7 +12,7 @@ import pytest
 from oodrop import DataError, NotComparableError
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.plan import RunPlan
-from oodrop.harness_ext.run import run
+from oodrop.harness_ext.runner.run import run
 from oodrop.harness_ext.variants import bank_sha256
 from oodrop.perturbers import Variant
 from oodrop.perturbers.banks import PARAPHRASE, Bank, Entry, Review, bank_lines

@@ -13,8 +13,8 @@ from oodrop import DataError
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.harness_ext.plan import RunPlan, read_config
-from oodrop.harness_ext.run import run
-from oodrop.harness_ext.stages import stages
+from oodrop.harness_ext.runner.run import run
+from oodrop.harness_ext.runner.stages import stages
 from oodrop.perturbers import Variant
 from oodrop.perturbers.suites import Suite
 

@@ -14,7 +14,7 @@ from oodrop import DataError, OodropError
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.harness_ext.plan import RunPlan, read_config
-from oodrop.harness_ext.run import run
+from oodrop.harness_ext.runner.run import run
 from oodrop.perturbers import Variant
 from oodrop.perturbers.suites import Suite
 from oodrop.reports.build import build_report

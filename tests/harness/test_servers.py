@@ -13,10 +13,10 @@ import pytest
 from lm_eval.api.instance import Instance
 
 from oodrop import RunError
-from oodrop.harness_ext import servers
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run as oodrop
-from oodrop.harness_ext.redaction import redacted, scrubbed
+from oodrop.harness_ext.servers import checks
+from oodrop.harness_ext.servers.redaction import redacted, scrubbed
 
 from .conftest import Refusal
 from .server import Fault, ModelServer
@@ -377,8 +377,8 @@ def test_what_a_server_cannot_do_is_refused_before_anything_is_spent(
 def test_a_missing_client_says_what_to_install(
     refusal: Refusal, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    found = servers.find_spec
-    monkeypatch.setattr(servers, "find_spec", lambda n: None if n == "tenacity" else found(n))
+    found = checks.find_spec
+    monkeypatch.setattr(checks, "find_spec", lambda n: None if n == "tenacity" else found(n))
     code, error = refusal(["run", "--model", "local-completions", "--model_args", "base_url=h"])
     assert code == 2
     assert "--model local-completions needs tenacity: pip install 'lm-eval[api]'" in error

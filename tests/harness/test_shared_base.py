@@ -18,8 +18,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from oodrop import RunError
 from oodrop.harness_ext.checkpoints import CheckpointSpec
-from oodrop.harness_ext.packed import HFPacked
-from oodrop.harness_ext.sharedbase import SharedBase
+from oodrop.harness_ext.packed.backend import HFPacked
+from oodrop.harness_ext.runner.sharedbase import SharedBase
 
 ASKED = [
     Instance("loglikelihood", {}, (f"Question {k}: is it so?", " yes, it is"), k) for k in range(3)

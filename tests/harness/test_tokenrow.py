@@ -7,7 +7,7 @@ import random
 import numpy as np
 import pytest
 
-from oodrop.harness_ext.tokenrow import TokenRow, token_row
+from oodrop.harness_ext.packed.tokenrow import TokenRow, token_row
 
 from .packing import requests
 

@@ -16,7 +16,7 @@ from accelerate import Accelerator
 from lm_eval import simple_evaluate
 from lm_eval.tasks import TaskManager
 
-from oodrop.harness_ext.packed import HFPacked
+from oodrop.harness_ext.packed.backend import HFPacked
 from oodrop.tasks import tasks_dir
 
 

@@ -74,7 +74,7 @@ def real_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """Oracle and bag of words on eight everyday items, through `lm_eval.simple_evaluate`."""
     from oodrop.harness_ext.checkpoints import CheckpointSpec
     from oodrop.harness_ext.plan import RunPlan
-    from oodrop.harness_ext.run import run
+    from oodrop.harness_ext.runner.run import run
     from oodrop.perturbers import get_suite
     from oodrop.perturbers.suites import Suite
 

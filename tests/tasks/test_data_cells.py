@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from oodrop.harness_ext.databars import BARS, Bar, judged
-from oodrop.harness_ext.datacells import FLAGS, cells, flags
+from oodrop.harness_ext.dataset.bars import BARS, Bar, judged
+from oodrop.harness_ext.dataset.cells import FLAGS, cells, flags
 from oodrop.tasks import get_task
 from oodrop.tasks.procedural.build import TYPES
 from oodrop.tasks.spec import Doc

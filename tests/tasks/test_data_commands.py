@@ -18,10 +18,10 @@ from typing import Any, get_args
 import pytest
 
 import oodrop
-from oodrop.harness_ext import rebuild
 from oodrop.harness_ext.bench import BenchResult
 from oodrop.harness_ext.cli.app import run
-from oodrop.harness_ext.datareport import page
+from oodrop.harness_ext.dataset import rebuild
+from oodrop.harness_ext.dataset.report import page
 from oodrop.tasks import get_task
 from oodrop.tasks.procedural.build import manifest
 from oodrop.tasks.procedural.check import Kind

@@ -21,7 +21,8 @@ class Drop:
     `name` is the variant's slug or the family; `kind` says which. Over the `n` **changed** items,
     in `clusters` clusters (`g_star` effective ones): `estimate` = `canonical_accuracy` -
     `variant_accuracy`; all three are None when nothing was changed. `all_items` counts the
-    unchanged ones of all `n_all` items as no change, so all_items * n_all = estimate * n.
+    unchanged ones of all `n_all` items as no change, so all_items * n_all = estimate * n;
+    None where items were left out, of which nobody knows.
 
     `lost` items got worse (canonical right, variant wrong), `gained` got better; for a family and
     for scores that are not binary, by the sign of the item's difference. `flip_rate` is the share
@@ -45,7 +46,7 @@ class Drop:
     kind: Kind
     family: str
     estimate: float | None
-    all_items: float
+    all_items: float | None
     canonical_accuracy: float | None
     variant_accuracy: float | None
     n: int

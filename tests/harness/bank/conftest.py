@@ -9,8 +9,8 @@ from typing import Any
 
 import pytest
 
-from oodrop.harness_ext.bankmaker import Recipe, make_bank
-from oodrop.harness_ext.bankmodels import Decoding
+from oodrop.harness_ext.bank.maker import Recipe, make_bank
+from oodrop.harness_ext.bank.models import Decoding
 from oodrop.harness_ext.cli.app import run
 from oodrop.perturbers import Variant, perturb
 from oodrop.perturbers.banks import PARAPHRASE, Bank, read_bank

@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from oodrop.harness_ext.bankmaker import Recipe
+from oodrop.harness_ext.bank.maker import Recipe
 from oodrop.harness_ext.cli.app import run
 from oodrop.perturbers.banks import PARAPHRASE, read_bank
 

@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 from oodrop import DataError
-from oodrop.harness_ext.bankmaker import Recipe
+from oodrop.harness_ext.bank.maker import Recipe
 from oodrop.perturbers.banks import PARAPHRASE
 
 from .conftest import QUICK, accepted, make
@@ -39,7 +39,7 @@ def test_a_finished_bank_is_left_as_it_is_reviews_included(
     accepted(path, monkeypatch)
     content = path.read_bytes()
     with monkeypatch.context() as patch:
-        patch.setattr("oodrop.harness_ext.bankmaker.Paraphraser", None)  # nothing to load it for
+        patch.setattr("oodrop.harness_ext.bank.maker.Paraphraser", None)  # nothing to load it for
         make(paraphrase, path, 3)
     assert path.read_bytes() == content
     bank = make(paraphrase, path, 5)

@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from oodrop.harness_ext.bankmaker import Recipe
-from oodrop.harness_ext.bankmodels import Decoding, Source, WordFiller, cleaned
+from oodrop.harness_ext.bank.maker import Recipe
+from oodrop.harness_ext.bank.models import Decoding, Source, WordFiller, cleaned
 from oodrop.harness_ext.localmodels import locate
 from oodrop.perturbers import Item, Replace, Variant
 from oodrop.perturbers.banks import BACK_TRANSLATION, CONTEXTUAL, PARAPHRASE

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from oodrop import DataError, RunError
-from oodrop.harness_ext.bankmaker import Recipe
+from oodrop.harness_ext.bank.maker import Recipe
 from oodrop.perturbers.banks import BACK_TRANSLATION, PARAPHRASE
 
 from .conftest import make

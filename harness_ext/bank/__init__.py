@@ -1,0 +1,1 @@
+"""``oodrop bank make``: rewordings by a model on this machine."""

@@ -1,0 +1,1 @@
+"""``oodrop data``: building the procedural data and the task folders, and their audit."""

@@ -1,0 +1,1 @@
+"""What a run would ask, take and tell, before anything is spent."""

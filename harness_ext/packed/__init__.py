@@ -1,0 +1,1 @@
+"""``hf-packed``: lm-eval's ``hf`` with everything that requests share computed once."""

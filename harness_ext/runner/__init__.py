@@ -1,0 +1,1 @@
+"""``oodrop run``: checkpoints through lm-eval, nothing lost when it is killed."""

@@ -1,0 +1,1 @@
+"""Models behind a server: checks, careful clients, secrets that are written nowhere."""
