@@ -165,7 +165,7 @@ def inference(
     """Lm-eval's hf beside hf-packed: the same requests in one process, in turns.
 
     Wall time of forced choices and free replies of procedural, tokens, memory, differences, and
-    what the journal adds. About 25 minutes on two cores with SmolLM2-135M.
+    what the journal adds. About 14 minutes on two cores with SmolLM2-135M.
 
     Example: oodrop bench inference --quick
 
