@@ -36,8 +36,9 @@ lint: $(VENV)/.dev ## Style, types and import contracts.
 	@$(BIN)/mypy
 	@$(BIN)/lint-imports --no-cache
 
+# Two processes with a thread each; what a file shares between its tests is made once.
 test: lint ## Lint, types, import contracts and the tests that take minutes at most.
-	@$(BIN)/pytest -q -n 2 -m 'not slow'
+	@OMP_NUM_THREADS=1 $(BIN)/pytest -q -n 2 --dist loadfile -m 'not slow'
 
 test-all: lint ## The slow tests too.
 	@$(BIN)/pytest -q

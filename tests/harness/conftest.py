@@ -1,11 +1,10 @@
-"""A tiny real model on disk, and one run of the reference models that several tests read."""
+"""A tiny real model on disk, a reporter that is silent, and fewer documents where all take long."""
 
 from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import replace
 from functools import cache, partialmethod
 from hashlib import sha256
 from pathlib import Path
@@ -13,11 +12,7 @@ from pathlib import Path
 import pytest
 
 from oodrop.harness_ext import perturbed
-from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run as oodrop
-from oodrop.harness_ext.plan import RunPlan
-from oodrop.harness_ext.runner.run import run
-from oodrop.perturbers import Variant, get_suite
 from oodrop.tasks import get_task
 from oodrop.tasks.spec import Doc, TaskSpec
 
@@ -140,29 +135,3 @@ def thinned(keep: Callable[[Doc], bool], *, tasks: tuple[str, ...]) -> Iterator[
 def is_one_of_many(doc: Doc) -> bool:
     """An arbitrary sixteenth of the documents."""
     return sha256(doc["item_id"].encode()).hexdigest().endswith("0")
-
-
-@pytest.fixture(
-    scope="session",
-    params=[
-        pytest.param(1_000, id="a_thousand"),
-        pytest.param(None, id="all", marks=pytest.mark.slow),
-    ],
-)
-def reference_run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
-    """Oracle, bag of words and majority on both tasks and on the labelled view.
-
-    Of the procedural items a seeded quarter will do; the other tasks have 241.
-    """
-    out = tmp_path_factory.mktemp("reference")
-    names = ("oodrop-oracle", "oodrop-bow", "oodrop-majority")
-    standard, many_typos = get_suite("standard-1.0"), Variant("lexical.keyboard_typo", {}, 5, 2026)
-    plan = RunPlan(
-        checkpoints=tuple(
-            CheckpointSpec(name=name, model=name, items=request.param) for name in names
-        ),
-        tasks=("everyday", "everyday_letters", "procedural"),
-        suite=replace(standard, variants=(*standard.variants, many_typos)),
-    )
-    run(plan, out, Silent())
-    return out

@@ -26,8 +26,9 @@ from oodrop.harness_ext.foresight.reach import Reach, asked_variants, reach
 from oodrop.harness_ext.foresight.savings import share_saved
 from oodrop.harness_ext.perturbed import canonical_items, perturbed_docs
 from oodrop.harness_ext.plan import RunPlan, check_plan, check_space
+from oodrop.harness_ext.runner.run import run
 from oodrop.harness_ext.runner.stages import item_subset
-from oodrop.perturbers import get_suite
+from oodrop.perturbers import Suite, Variant, get_suite
 from oodrop.reports.pairing import pair
 from oodrop.reports.reader import read_runs
 from oodrop.reports.results import RunFile
@@ -42,7 +43,7 @@ from oodrop.reports.statistics import (
 from oodrop.reports.statistics.decisions.power import planned_error
 from oodrop.tasks import get_task
 
-from .conftest import Refusal
+from .conftest import Refusal, Silent
 
 AIM = Aim(margin=0.05, drop=0.01)
 STATED = {"accuracy": 0.8, "correlation": 0.6, "icc": 0.1, "cluster_size": 8.0}
@@ -305,13 +306,31 @@ def test_savings_fall_towards_the_margin_and_are_seeded() -> None:
     assert saved(0.0, seed=2) != shares[0]
 
 
+@pytest.fixture(scope="module")
+def pilot_run(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The reference models on a part of the procedural items and on all of the others."""
+    out = tmp_path_factory.mktemp("pilot")
+    names = ("oodrop-oracle", "oodrop-bow", "oodrop-majority")
+    chosen = ("ordering_option_shuffle", "ordering_fact_order", "phrasing_template_t05")
+    own = [v for v in get_suite("standard-1.0").variants if v.slug in chosen]
+    assert len(own) == len(chosen)
+    typos = Variant("lexical.keyboard_typo", {}, 5, 2026)
+    plan = RunPlan(
+        checkpoints=tuple(CheckpointSpec(name=name, model=name, items=300) for name in names),
+        tasks=("everyday", "everyday_letters", "procedural"),
+        suite=Suite("pilot", "one of each family", (Variant("control.identity"), *own, typos)),
+    )
+    run(plan, out, Silent())
+    return out
+
+
 @pytest.fixture
-def read_once(reference_run: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The reference run, whose rows are read once for all tests of this module."""
+def read_once(pilot_run: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The pilot, whose rows are read once for all tests of this module."""
     monkeypatch.setattr(
         "oodrop.harness_ext.foresight.pilot.read_runs", lambda folders: list(_runs(*folders))
     )
-    return reference_run
+    return pilot_run
 
 
 @cache

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -9,12 +10,39 @@ import pytest
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.plan import RunPlan
 from oodrop.harness_ext.runner.run import run
+from oodrop.perturbers import get_suite
 from oodrop.perturbers.suites import Suite
 from oodrop.perturbers.variant import Variant
 from oodrop.reports.build import build_report
 from oodrop.reports.model import Report, TaskReport
 
 from .conftest import Silent
+
+
+@pytest.fixture(
+    scope="module",
+    params=[
+        pytest.param(1_000, id="a_thousand"),
+        pytest.param(None, id="all", marks=pytest.mark.slow),
+    ],
+)
+def reference_run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
+    """Oracle, bag of words and majority on both tasks and on the labelled view.
+
+    Of the procedural items a seeded quarter will do; the other tasks have 241.
+    """
+    out = tmp_path_factory.mktemp("reference")
+    names = ("oodrop-oracle", "oodrop-bow", "oodrop-majority")
+    standard, many_typos = get_suite("standard-1.0"), Variant("lexical.keyboard_typo", {}, 5, 2026)
+    plan = RunPlan(
+        checkpoints=tuple(
+            CheckpointSpec(name=name, model=name, items=request.param) for name in names
+        ),
+        tasks=("everyday", "everyday_letters", "procedural"),
+        suite=replace(standard, variants=(*standard.variants, many_typos)),
+    )
+    run(plan, out, Silent())
+    return out
 
 
 @pytest.fixture(scope="module")
