@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+import yaml
 
 import oodrop
 from oodrop.harness_ext.checkpoints import CheckpointSpec
@@ -134,3 +135,15 @@ def test_the_statistics_that_are_shown_work(capsys: pytest.CaptureFixture[str]) 
     questions = text("reports/statistics").split("## Which interval")[0]
     told = re.findall(r"`([a-z_]{3,})`", questions.split("## Which question")[1])
     assert set(told) - {"full_run", "population"} <= set(statistics.__all__)
+
+
+def test_the_gate_that_is_shown_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    policy, workflow = (yaml.safe_load(block) for block in blocks("reports", "yaml"))
+    steps = [step["run"] for step in workflow["jobs"]["gate"]["steps"] if "run" in step]
+    (command,) = [line for line in steps if line.startswith("oodrop ")]
+    monkeypatch.chdir(tmp_path)
+    for name in ("baseline", "candidate"):
+        write_checkpoint(tmp_path / "runs", name, items=range(100))
+    Path("gate.yaml").write_text(yaml.safe_dump(policy), encoding="utf-8")
+    assert run(command.split()[1:]) == 0
+    assert Path("gate.xml").stat().st_size > 0

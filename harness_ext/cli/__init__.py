@@ -11,6 +11,7 @@ from oodrop.harness_ext.cli import (  # noqa: F401  # they register their comman
     data,
     derive,
     evaluate,
+    gate,
     look,
     perturb,
     plan,

@@ -19,8 +19,8 @@ EXIT_INTERRUPTED = 130
 app = typer.Typer(
     name="oodrop",
     help="How much of a checkpoint's accuracy survives when only the surface of the questions "
-    "changes.\n\nExit codes: 0 success, 2 bad input, 3 not comparable, 5 run failure, "
-    "130 interrupted.",
+    "changes.\n\nExit codes: 0 success or PASS, 1 FAIL, 2 bad input, 3 not comparable, "
+    "4 INCONCLUSIVE, 5 run failure, 130 interrupted.",
     no_args_is_help=True,
     rich_markup_mode="rich",
     context_settings={"help_option_names": ["-h", "--help"]},

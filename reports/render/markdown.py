@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 from oodrop.reports.model import Report, TaskReport
 from oodrop.reports.render.engagement import remarks, repeats_words
@@ -41,11 +41,14 @@ _CUT = (
 
 def summary_markdown(report: Report, limit: int = LIMIT) -> str:
     """Verdicts, notes and tables in at most `limit` characters, cut with a sentence saying so."""
-    lines = list(_lines(report))
+    return within(list(_lines(report)), limit, _CUT.format(limit=limit))
+
+
+def within(lines: Sequence[str], limit: int, ending: str) -> str:
+    """The lines, or as many of them as fit into `limit` characters with the ending below."""
     whole = "".join(f"{line}\n" for line in lines)
     if len(whole) <= limit:
         return whole
-    ending = _CUT.format(limit=limit)
     room, kept = limit - len(ending), []
     for line in lines:
         room -= len(line) + 1
@@ -79,7 +82,7 @@ def _lines(report: Report) -> Iterator[str]:
         yield from _accuracies(task)
         yield from _drops(task)
         for question in question_tables(task):
-            yield from _question(question)
+            yield from table_lines(question)
         yield from _replies(task)
         yield from _flags(task)
         yield from _outcomes(task)
@@ -159,7 +162,8 @@ def _cell(drop: Drop | None) -> str:
     return f"{points(drop.estimate)}{mark} {span(drop.headline)}"
 
 
-def _question(question: Table) -> Iterator[str]:
+def table_lines(question: Table) -> Iterator[str]:
+    """Title, meaning and rows of a table of words."""
     yield from ("", f"### {escaped(question.title)}", "", escaped(question.meaning), "")
     yield from _table([escaped(name) for name in question.header], question.numbers)
     for row in question.rows:
@@ -186,7 +190,7 @@ def _splits(pair: SplitPair) -> Iterator[str]:
         figure = f"{points(drop.estimate)}{mark} {span(drop.headline)}"
         yield _row([escaped(drop.checkpoint), *accuracies, figure, span(drop.welch)])
     if pair.contrasts:
-        yield from _question(split_table(pair.contrasts))
+        yield from table_lines(split_table(pair.contrasts))
 
 
 def _replies(task: TaskReport) -> Iterator[str]:
