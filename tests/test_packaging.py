@@ -13,6 +13,8 @@ from pathlib import Path
 
 import pytest
 
+from .reports.runs import write_checkpoint
+
 ROOT = Path(__file__).resolve().parent.parent
 FOLDERS = ("tasks", "perturbers", "harness_ext", "reports")
 
@@ -122,6 +124,13 @@ def test_the_core_installs_without_torch_and_reads_results(dist: Path, tmp_path:
     assert "oodrop[eval]" in done.stderr
     done = in_environment(folder, "oodrop", "report", "nowhere")
     assert done.returncode == 2
+    runs = [write_checkpoint(tmp_path, name, items=range(100)) for name in ("base", "tuned")]
+    done = in_environment(folder, "oodrop", "report", str(tmp_path / "base"), "-o", "report")
+    assert done.returncode == 0, done.stderr
+    assert (folder / "report" / "report.html").exists()
+    done = in_environment(folder, "oodrop", "gate", *map(str, runs), "--margin", "0.1")
+    assert done.returncode == 0, done.stderr
+    assert done.stdout.startswith("PASS: less than the margin is lost")
 
 
 @pytest.mark.slow

@@ -1,4 +1,4 @@
-"""Tiny real models of several families, and random requests for them."""
+"""Random requests for log-likelihoods, and the hook that a backend tells of its answers."""
 
 from __future__ import annotations
 
@@ -6,52 +6,15 @@ import random
 from collections.abc import Sequence
 from typing import Any
 
-import torch
 from lm_eval.models.huggingface import HFLM
-from transformers import (
-    GemmaConfig,
-    GemmaForCausalLM,
-    GPT2Config,
-    GPT2LMHeadModel,
-    LlamaConfig,
-    LlamaForCausalLM,
-    PreTrainedModel,
-    Qwen2Config,
-    Qwen2ForCausalLM,
-)
+from transformers import PreTrainedModel
 
 from oodrop.harness_ext.packed.backend import HFPacked
 
-SHAPE: dict[str, Any] = {
-    "vocab_size": 512,
-    "hidden_size": 48,
-    "intermediate_size": 96,
-    "num_hidden_layers": 3,
-    "num_attention_heads": 4,
-    "num_key_value_heads": 2,
-    "max_position_embeddings": 256,
-}
-KINDS = {
-    "llama": lambda: LlamaForCausalLM(LlamaConfig(**SHAPE)),
-    "qwen2": lambda: Qwen2ForCausalLM(Qwen2Config(**SHAPE)),
-    "gemma": lambda: GemmaForCausalLM(GemmaConfig(**SHAPE, head_dim=12)),
-    "gpt2": lambda: GPT2LMHeadModel(
-        GPT2Config(vocab_size=512, n_embd=48, n_layer=3, n_head=4, n_positions=256)
-    ),
-}
+from .tinymodels import backend
+
 Requests = list[tuple[tuple[str, str], list[int], list[int]]]
 Answers = Sequence[tuple[float, bool]]
-
-
-def model_of(kind: str) -> PreTrainedModel:
-    """A model with weights of its own, large enough for answers to be far from uniform."""
-    torch.manual_seed(3)
-    model = KINDS[kind]()
-    with torch.no_grad():
-        for weights in model.parameters():
-            if weights.dim() > 1:
-                weights.mul_(4)
-    return model
 
 
 def requests(seed: int, count: int = 40) -> Requests:
@@ -107,10 +70,6 @@ class Hook:
 
 class Killed(BaseException):
     """In place of a signal."""
-
-
-def backend(kind: type[HFLM], model: PreTrainedModel, tokenizer: Any, **more: Any) -> Any:
-    return kind(pretrained=model.eval(), tokenizer=tokenizer, device="cpu", batch_size=4, **more)
 
 
 def answered(lm: HFLM, asked: Requests) -> list[tuple[float, bool]]:

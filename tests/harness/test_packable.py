@@ -14,7 +14,8 @@ from transformers import PreTrainedModel
 
 from oodrop.harness_ext.packed.packable import misfit
 
-from .packing import KINDS, SHAPE, answered, apart, backend, model_of, packed, requests
+from .packing import answered, apart, packed, requests
+from .tinymodels import KINDS, SHAPE, backend, model_of
 
 LONG = {"short_factor": [1.0] * 6, "long_factor": [2.0] * 6}
 ROPE = {"rope_theta": 10_000.0, "factor": 2.0}

@@ -15,7 +15,8 @@ from oodrop import DataError
 from oodrop.harness_ext.packed.backend import HFPacked
 from oodrop.harness_ext.packed.tokenrow import token_row
 
-from .packing import KINDS, Hook, Requests, answered, apart, backend, model_of, packed, requests
+from .packing import Hook, Requests, answered, apart, packed, requests
+from .tinymodels import KINDS, backend, model_of
 
 
 @pytest.fixture(scope="module")

@@ -36,7 +36,8 @@ from oodrop.harness_ext.runner.journal import Journal
 from oodrop.harness_ext.runner.journalled import JournalledLM
 from oodrop.tasks import get_task
 
-from .generating import KINDS, SHAPE, asked, backend, enlarged, model_of, texts
+from .generating import asked, texts
+from .tinymodels import KINDS, SHAPE, backend, enlarged, model_of
 
 
 @pytest.fixture(scope="module")

@@ -17,7 +17,8 @@ from oodrop import RunError
 from oodrop.harness_ext.packed.backend import HFPacked
 from oodrop.harness_ext.packed.tokenrow import TokenRow, token_row
 
-from .packing import Hook, Killed, Requests, answered, apart, backend, model_of, packed, requests
+from .packing import Hook, Killed, Requests, answered, apart, packed, requests
+from .tinymodels import backend, model_of
 
 SIZE = 32
 
@@ -200,7 +201,8 @@ import resource, sys, torch
 from pathlib import Path
 from transformers import AutoTokenizer
 from lm_eval.models.huggingface import HFLM
-from tests.harness.packing import answered, apart, backend, model_of, packed
+from tests.harness.packing import answered, apart, packed
+from tests.harness.tinymodels import backend, model_of
 tokenizer = AutoTokenizer.from_pretrained(sys.argv[1])
 model = model_of("qwen2")
 model.config.max_position_embeddings = 1 << 20

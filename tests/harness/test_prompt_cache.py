@@ -14,7 +14,7 @@ from oodrop.harness_ext.packed.backend import HFPacked
 from oodrop.harness_ext.packed.promptcache import PromptCache, Row, joined, padded
 from oodrop.harness_ext.packed.tokenrow import token_row
 
-from .generating import backend, model_of
+from .tinymodels import backend, model_of
 
 
 @pytest.fixture(scope="module")
