@@ -1,8 +1,8 @@
 """Kills evaluations at random moments: ``python -m tests.harness.killing MODEL TYPE FORM N OUT``.
 
 A process that has imported everything forks: the child evaluates, the parent kills it with SIGKILL
-at a moment drawn from the time that an undisturbed run takes. Every second of them is killed once
-more as it continues. Then a child is left to finish. Prints one JSON object per moment: seconds,
+at a moment drawn from the time that an undisturbed run takes; every second time from that in which
+the model answers, and the run is killed once more as it continues. Then a child is left to finish. Prints one JSON object per moment: seconds,
 what was there when it was killed, and digests of the samples, which the caller compares.
 """
 
@@ -27,20 +27,29 @@ from oodrop.harness_ext.runner.run import run
 from oodrop.perturbers import get_suite
 
 FORMS = {
-    "choice": ("everyday", {}, 10),
-    "greedy": ("everyday_open", {"max_gen_toks": 6}, 12),
-    "sampled": ("everyday_open", {"max_gen_toks": 6, "do_sample": True, "temperature": 1.0}, 8),
+    "choice": ("everyday", {}, 30),
+    "greedy": ("everyday_open", {"max_gen_toks": 12}, 24),
+    "sampled": ("everyday_open", {"max_gen_toks": 12, "do_sample": True, "temperature": 1.0}, 16),
 }
+# Many units, so that there are many places to be killed at.
+SMALL_UNITS = {"hf-packed": {"pack_tokens": 64}}
 
 
-class Silent:
-    """Nobody listens."""
+class Watch:
+    """Keeps when the first answer and the last one came, in seconds since the start, in a file."""
+
+    def __init__(self, path: Path) -> None:
+        self._path, self._start = path, time.monotonic()
+        self._first = 0.0
 
     def message(self, text: str) -> None:
         """Nothing."""
 
     def progress(self, there: int, needed: int) -> None:
-        """Nothing."""
+        """Later ones take the place of earlier ones."""
+        now = time.monotonic() - self._start
+        self._first = self._first or now
+        self._path.write_text(json.dumps([self._first, now]), encoding="utf-8")
 
 
 def plan(model: str, kind: str, form: str) -> RunPlan:
@@ -49,7 +58,7 @@ def plan(model: str, kind: str, form: str) -> RunPlan:
     spec = CheckpointSpec(
         name="tiny",
         model=kind,
-        model_args={"pretrained": model, "dtype": "float32"},
+        model_args={"pretrained": model, "dtype": "float32", **SMALL_UNITS.get(kind, {})},
         device="cpu",
         batch_size=4,
         items=items,
@@ -65,7 +74,7 @@ def started(plan: RunPlan, folder: Path) -> int:
         return child
     code = 1
     try:
-        run(plan, folder, Silent())
+        run(plan, folder, Watch(folder.with_suffix(".times")))
         code = 0
     finally:
         os._exit(code)
@@ -113,12 +122,13 @@ def main(model: str, kind: str, form: str, moments: int, out: Path) -> None:
     whole = time.monotonic() - begin
     sys.stdout.write(json.dumps({"seconds": whole, "samples": digests(out / "whole")}) + "\n")
     sys.stdout.flush()
+    answering = json.loads((out / "whole.times").read_text("utf-8"))
     rng = random.Random(f"{kind} {form}")
     for moment in range(moments):
         folder = out / f"killed{moment}"
-        told = [killed(wanted, folder, rng.uniform(0.0, whole))]
+        told = [killed(wanted, folder, rng.uniform(*(answering if moment % 2 else (0.0, whole))))]
         if moment % 2:
-            told.append(killed(wanted, folder, rng.uniform(0.0, whole)))
+            told.append(killed(wanted, folder, rng.uniform(*answering)))
         finished(wanted, folder)
         sys.stdout.write(json.dumps({"killed": told, "samples": digests(folder)}) + "\n")
         sys.stdout.flush()
