@@ -2,8 +2,9 @@
 
 A process that has imported everything forks: the child evaluates, the parent kills it with SIGKILL
 at a moment drawn from the time that an undisturbed run takes; every second time from that in which
-the model answers, and the run is killed once more as it continues. Then a child is left to finish. Prints one JSON object per moment: seconds,
-what was there when it was killed, and digests of the samples, which the caller compares.
+the model answers, and the run is killed once more as it continues. Then a child is left to finish.
+Prints one JSON object per moment: seconds, what was there when it was killed, and digests of the
+samples, which the caller compares.
 """
 
 from __future__ import annotations
