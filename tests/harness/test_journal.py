@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 
@@ -291,3 +292,39 @@ def test_a_journal_of_another_version_is_refused(tmp_path: Path) -> None:
         old.execute("CREATE TABLE answers (key TEXT PRIMARY KEY, answer TEXT)")
     with pytest.raises(RunError, match=r"has format 0, this version of oodrop reads 1; remove it"):
         Journal(tmp_path / "j.sqlite")
+
+
+def test_an_answer_that_is_there_stays(tmp_path: Path) -> None:
+    with closing(Journal(tmp_path / "j.sqlite")) as journal:
+        journal.put({"a": 1.0}, "first")
+        journal.put({"a": 2.0, "b": 3.0}, "second")
+        assert journal.known(["a", "b"]) == {"a": (1.0, "first"), "b": (3.0, "second")}
+
+
+class Drawing(Counting):
+    """Replies are draws."""
+
+    batch_size_per_gpu = 2
+
+    def __init__(self, patience: int = 99) -> None:
+        super().__init__()
+        self.patience = patience
+
+    def generate_until(self, requests: list[Instance]) -> list[str]:
+        if not self.patience:
+            raise KeyboardInterrupt
+        self.patience -= 1
+        return [str(torch.rand(1).item()) for _ in requests]
+
+
+def test_draws_that_a_stop_left_out_are_those_of_an_undisturbed_run(tmp_path: Path) -> None:
+    settings = {"do_sample": True, "temperature": 1.0}
+    requests = ask(*[(f"prompt {k}", settings) for k in range(9)], kind="generate_until")
+    whole = journalled(Drawing(), tmp_path / "whole").generate_until(requests)
+    assert len({*whole}) == 9
+    with pytest.raises(KeyboardInterrupt):
+        journalled(Drawing(patience=2), tmp_path / "stopped").generate_until(requests)
+    torch.manual_seed(99)
+    assert journalled(Drawing(), tmp_path / "stopped").generate_until(requests) == whole
+    other = journalled(Drawing(), tmp_path / "other", seed=5).generate_until(requests)
+    assert not {*other} & {*whole}
