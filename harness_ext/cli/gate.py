@@ -1,4 +1,4 @@
-"""May a candidate replace a baseline? gate."""
+"""May a candidate replace a baseline? freeze, gate."""
 
 from __future__ import annotations
 
@@ -30,7 +30,9 @@ class Undecided(StrEnum):
 
 @app.command()
 def gate(
-    baseline: Annotated[Path, typer.Argument(help="Folder of the checkpoint in use.")],
+    baseline: Annotated[
+        Path, typer.Argument(help="Folder or frozen file of the checkpoint in use.")
+    ],
     candidate: Annotated[Path, typer.Argument(help="Folder of the one that may replace it.")],
     margin: Annotated[
         float | None,
@@ -64,7 +66,8 @@ def gate(
 ) -> None:
     """Decide whether CANDIDATE loses less than a margin against BASELINE: for CI.
 
-    Each folder holds one checkpoint: what oodrop run or lm_eval wrote. Items are paired. By
+    Each folder holds one checkpoint: what oodrop run or lm_eval wrote; a baseline may also be a
+    file that oodrop freeze made. Items are paired. By
     default all natural variants of each task together must be shown to lose less than five points,
     and no single variant may be shown to lose more.
 
@@ -114,3 +117,27 @@ def gate(
     else:
         print_gate(found, out)
     raise typer.Exit(exit_code(found, inconclusive.value))
+
+
+@app.command()
+def freeze(
+    run: Annotated[Path, typer.Argument(help="Folder of one checkpoint.")],
+    output: Annotated[Path, typer.Option("--output", "-o", help="The JSON file.")],
+) -> None:
+    """Keep of a run what a gate needs, in one JSON file: a baseline to commit.
+
+    Scores, clusters and hashes of every item under every variant; no texts, no replies, no secrets.
+
+    Example: oodrop freeze runs/pair/base -o baseline.json
+    """
+    from oodrop.reports.frozen import freeze as frozen
+    from oodrop.reports.gating import one_checkpoint
+    from oodrop.reports.writing import write_whole
+
+    with err.status("reading"):
+        data = frozen(one_checkpoint("baseline", run))
+    try:
+        write_whole(output, data)
+    except OSError as error:
+        raise DataError(f"{output} cannot be written: {error.strerror}") from None
+    out.print(f"{output}: {len(data):,} bytes", highlight=False, markup=False)
