@@ -195,7 +195,10 @@ def _decided(rows: Sequence[GateRow], missing: Sequence[str]) -> tuple[Outcome, 
     if missing:
         return "NOT COMPARABLE", "; ".join(missing)
     if len(passed) == len(must):
-        return "PASS", f"less than the margin is lost in all {len(must)} that must pass"
+        return (
+            "PASS",
+            f"less than the margin is lost wherever it must be ({len(must)} of {len(must)})",
+        )
     count = f"{len(passed)} of {len(must)} that must pass do"
     return "INCONCLUSIVE", f"{count}; nothing is shown to lose more than the margin"
 

@@ -128,22 +128,21 @@ def _case(row: GateRow, inconclusive: Inconclusive) -> ET.Element:
 
 def _tables(report: GateReport) -> Iterator[Table]:
     level = f"{1.0 - report.alpha:.4g}"
+    numbers = (
+        f"Losses in points over the changed items; bounds one-sided at {level}; p of a loss above "
+        "the margin, adjusted for all rows (Holm); the last column is the least margin that a "
+        "candidate without any loss would mostly pass."
+    )
     for title, must, meaning in (
-        ("Must pass", True, "Nothing passes unless each of these loses less than its margin."),
-        (
-            "Watched",
-            False,
-            "Fails where the loss is above the margin also after Holm's adjustment for all rows.",
-        ),
+        ("Must pass", True, f"Nothing passes unless each of these does. {numbers}"),
+        ("Watched", False, "These pass nothing, but fail where p is below alpha."),
     ):
         rows = [row for row in report.rows if row.must_pass is must]
         if rows:
             yield Table(
                 title,
-                f"{meaning} Losses in points over the changed items; bounds one-sided at {level}; "
-                "the last column is the least margin that a candidate without any loss would "
-                "mostly pass.",
-                ("Task", "Under", "Decision", "Loss", "Bounds", "Margin", "p", "Could pass"),
+                meaning,
+                ("Task", "Under", "Decision", "Loss", "Bounds", "Margin", "p", "Least margin"),
                 5,
                 tuple(_cells(row) for row in rows),
             )
