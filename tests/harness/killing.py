@@ -1,8 +1,8 @@
 """Kills evaluations at random moments: ``python -m tests.harness.killing MODEL TYPE FORM N OUT``.
 
 A process that has imported everything forks: the child evaluates, the parent kills it with SIGKILL
-at a moment drawn from the time that an undisturbed run takes; every second time from that in which
-the model answers, and the run is killed once more as it continues. Then a child is left to finish.
+at a moment drawn from the time that an undisturbed run takes; every second time near one at which
+an answer came, and the run is killed once more as it continues. Then a child is left to finish.
 Prints one JSON object per moment: seconds, what was there when it was killed, and digests of the
 samples, which the caller compares.
 """
@@ -37,20 +37,19 @@ SMALL_UNITS = {"hf-packed": {"pack_tokens": 64}}
 
 
 class Watch:
-    """Keeps when the first answer and the last one came, in seconds since the start, in a file."""
+    """Remembers when answers came, in seconds since the start."""
 
-    def __init__(self, path: Path) -> None:
-        self._path, self._start = path, time.monotonic()
-        self._first = 0.0
+    def __init__(self) -> None:
+        self.times: list[float] = []
+        self._start = time.monotonic()
 
     def message(self, text: str) -> None:
         """Nothing."""
 
     def progress(self, there: int, needed: int) -> None:
-        """Later ones take the place of earlier ones."""
-        now = time.monotonic() - self._start
-        self._first = self._first or now
-        self._path.write_text(json.dumps([self._first, now]), encoding="utf-8")
+        """Some are there, others not."""
+        if 0 < there < needed:
+            self.times.append(time.monotonic() - self._start)
 
 
 def plan(model: str, kind: str, form: str) -> RunPlan:
@@ -75,7 +74,9 @@ def started(plan: RunPlan, folder: Path) -> int:
         return child
     code = 1
     try:
-        run(plan, folder, Watch(folder.with_suffix(".times")))
+        watch = Watch()
+        run(plan, folder, watch)
+        folder.with_suffix(".times").write_text(json.dumps(watch.times), encoding="utf-8")
         code = 0
     finally:
         os._exit(code)
@@ -123,13 +124,16 @@ def main(model: str, kind: str, form: str, moments: int, out: Path) -> None:
     whole = time.monotonic() - begin
     sys.stdout.write(json.dumps({"seconds": whole, "samples": digests(out / "whole")}) + "\n")
     sys.stdout.flush()
-    answering = json.loads((out / "whole.times").read_text("utf-8"))
+    answers = json.loads((out / "whole.times").read_text("utf-8"))
     rng = random.Random(f"{kind} {form}")
     for moment in range(moments):
         folder = out / f"killed{moment}"
-        told = [killed(wanted, folder, rng.uniform(*(answering if moment % 2 else (0.0, whole))))]
         if moment % 2:
-            told.append(killed(wanted, folder, rng.uniform(*answering)))
+            # Starting takes longer now and shorter then.
+            drawn = [rng.choice(answers) + rng.uniform(-0.2, 0.2) for _ in range(2)]
+        else:
+            drawn = [rng.uniform(0.0, whole)]
+        told = [killed(wanted, folder, max(seconds, 0.0)) for seconds in drawn]
         finished(wanted, folder)
         sys.stdout.write(json.dumps({"killed": told, "samples": digests(folder)}) + "\n")
         sys.stdout.flush()
