@@ -7,10 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from oodrop import DataError, NotComparableError, UnknownNameError
+from oodrop import NotComparableError, UnknownNameError
 from oodrop.reports.gatepolicy import FAMILIES, VARIANTS, Policy, TaskPolicy
-from oodrop.reports.pairing import Group, name_checkpoints, pair
-from oodrop.reports.reader import read_runs
+from oodrop.reports.pairing import Group, name_checkpoints, one_checkpoint, pair
 from oodrop.reports.results import CANONICAL, RunFile
 from oodrop.reports.statistics import ALL, Gate, PairedScores, gate, holm
 from oodrop.reports.statistics.columns import pooled_variants
@@ -108,13 +107,7 @@ def run_gate(baseline: Path, candidate: Path, policy: Policy) -> GateReport:
 
 def _only(what: str, folder: Path) -> list[RunFile]:
     """The runs of the one checkpoint in a folder, marked so that it is never taken for another."""
-    runs = read_runs([folder])
-    names = list(dict.fromkeys(name_checkpoints(runs).values()))
-    if len(names) != 1:
-        raise DataError(
-            f"the {what} must be one checkpoint, and {folder} holds {len(names)} "
-            f"({', '.join(names[:8])}): name the folder of one of them"
-        )
+    runs = one_checkpoint(what, folder)
     # The same arguments may stand for other weights.
     return [replace(run, checkpoint_key=f"{what} {run.checkpoint_key}") for run in runs]
 

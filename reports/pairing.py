@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from oodrop import DataError, NotComparableError
+from oodrop.reports.reader import read_runs
 from oodrop.reports.results import CANONICAL, CONTROLS_SCORED, RunFile, Samples
 from oodrop.reports.statistics import PairedScores, VariantInfo
 from oodrop.reports.statistics.variant import LINKED
@@ -51,6 +53,27 @@ def name_checkpoints(runs: Sequence[RunFile]) -> dict[str, str]:
                 name, k = f"{plain} ({k})", k + 1
             names[run.checkpoint_key] = name
     return names
+
+
+def one_checkpoint(what: str, folder: Path, *, verify: bool = False) -> list[RunFile]:
+    """The runs in a folder that holds one checkpoint.
+
+    Args:
+        what: what is asked for, to be named in an error.
+        folder: where to look.
+        verify: as of `read_runs`.
+
+    Raises:
+        DataError: as `read_runs`, and when it holds several checkpoints.
+    """
+    runs = read_runs([folder], verify=verify)
+    names = list(dict.fromkeys(name_checkpoints(runs).values()))
+    if len(names) != 1:
+        raise DataError(
+            f"the {what} must be one checkpoint, and {folder} holds {len(names)} "
+            f"({', '.join(names[:8])}): name the folder of one of them"
+        )
+    return runs
 
 
 def pair(runs: Sequence[RunFile]) -> list[Group]:
