@@ -41,7 +41,17 @@ def redacted(args: Mapping[str, Any]) -> dict[str, Any]:
 
 def redact(arguments: str) -> str:
     """Model arguments without secrets and without folders of the machine."""
-    return _FOLDER.sub(r"\1", _LOGIN.sub(r"\1***@", _SECRET_ARGUMENT.sub(r"\1***", arguments)))
+    return without_folders(without_secrets(arguments))
+
+
+def without_secrets(arguments: str) -> str:
+    """Model arguments without the values of ``api_key`` and the like, and without logins."""
+    return _LOGIN.sub(r"\1***@", _SECRET_ARGUMENT.sub(r"\1***", arguments))
+
+
+def without_folders(arguments: str) -> str:
+    """Model arguments with the last part alone of every path."""
+    return _FOLDER.sub(r"\1", arguments)
 
 
 def scrubbed(text: str, args: Mapping[str, Any]) -> str:

@@ -1,0 +1,228 @@
+"""What must not leave the machine: secrets and absolute paths, hidden or found."""
+
+from __future__ import annotations
+
+import json
+import re
+from collections import Counter
+from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from oodrop import DataError
+from oodrop.reports.redaction import (
+    HIDDEN,
+    is_secret,
+    known_secrets,
+    redacted,
+    secrets_in,
+    without_folders,
+    without_secrets,
+)
+
+# What services hand out: it tells itself, under whatever key it stands.
+_TOKEN = (
+    r"(?<![A-Za-z0-9])(?:hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9_-]{20,}|gh[pousr]_[A-Za-z0-9]{30,}"
+    r"|github_pat_[A-Za-z0-9_]{30,}|xox[abprs]-[A-Za-z0-9-]{20,}|AKIA[0-9A-Z]{16}"
+    r"|AIza[A-Za-z0-9_-]{30,})|-----BEGIN [A-Z ]*PRIVATE KEY-----"
+)
+_TAIL = r"[^\s\"'`,;:()\[\]{}<>|]*"
+# A text that is a path as a whole, of any machine; `org/model` is none.
+_WHOLE = re.compile(
+    r"(?:file://)?(?:[A-Za-z]:[\\/]|~[\\/]|\\\\[\w.-]+\\|/)[^\n\"'<>|{}]*[\\/][^\n]*"
+)
+# A path within a text, below a folder that machines have.
+_WITHIN = re.compile(
+    r"(?<![\w.:/\\<-])(?:file://)?(?:/(?:home|Users|root|tmp|var|mnt|media|data|opt|srv|scratch"
+    r"|workspace|work|private|Volumes|usr|gpfs|lustre|nfs)/|[A-Za-z]:\\(?:Users|home)\\|~/)"
+    r"[^\s\"'`,;:()\[\]{}<>|/\\]" + _TAIL
+)
+# Around a folder, also where JSON has an escape before it: `home/work` does not hold `/work`.
+_START = r"(?:(?<![\w.~/-])|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4}))"
+_END = r"(?![\w-])"
+_KEPT_LINES = re.compile(r"^(PyTorch version|Python version): ([\w.+-]{1,40})", re.MULTILINE)
+
+
+@dataclass(frozen=True)
+class Leaks:
+    """The secrets and folders of one run; `counts` grows as values are hidden.
+
+    Attributes:
+        secrets: longest first.
+        folders: absolute paths that tell of the machine, longest first.
+        counts: kind -> how many values were hidden.
+    """
+
+    secrets: tuple[str, ...]
+    folders: tuple[str, ...]
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def hidden(self, results: Mapping[str, Any]) -> dict[str, Any]:
+        """The content of a results file without secrets and paths.
+
+        Raises:
+            RecursionError: when it is nested too deeply.
+        """
+        found: dict[str, Any] = self._value("", results, inside=False)
+        if "model_name_sanitized" in found:  # lm-eval made it from the path
+            name = str(found.get("model_name") or "")
+            found["model_name_sanitized"] = re.sub(r"[\"<>:/|\\?*\[\]]+", "__", name)
+        return found
+
+    def text(self, text: str) -> str:
+        """A text without secrets and paths."""
+        found = self._counted("secrets", text, self._without_secrets(text))
+        return self._counted("paths", found, self._without_paths(found))
+
+    def in_bytes(self, data: bytes) -> str:
+        """Which kind of leak there is in some bytes of JSON, HTML or text; "" where there is none.
+
+        Paths are looked for by the folders of this run alone: a question may speak of any other.
+        """
+        if self._secret_bytes.search(data):
+            return "a secret"
+        return "a path of the machine" if self._folder_bytes.search(data) else ""
+
+    @property
+    def _secret_bytes(self) -> re.Pattern[bytes]:
+        return _pattern(self.secrets, more=_TOKEN)
+
+    @property
+    def _folder_bytes(self) -> re.Pattern[bytes]:
+        return _pattern(self.folders, before=_START, after=_END)
+
+    def _value(self, key: str, value: Any, *, inside: bool) -> Any:
+        """`inside` the run's own arguments every text may hold ``api_key=…``."""
+        if is_secret(key, value):
+            self.counts["secrets"] += value != HIDDEN
+            return HIDDEN
+        if isinstance(value, dict):
+            below = inside or key == "config"
+            found = {self.text(k): self._value(k, v, inside=below) for k, v in value.items()}
+            if len(found) < len(value):
+                raise DataError("two names in a results file are the same without their paths")
+            return found
+        if isinstance(value, list):
+            return [self._value("", v, inside=inside) for v in value]
+        if not isinstance(value, str):
+            return value
+        if key == "pretty_env_info":
+            self.counts["machine"] += 1
+            return "\n".join(f"{name}: {version}" for name, version in _KEPT_LINES.findall(value))
+        if inside or key == "model_args":
+            value = self._counted("secrets", value, without_secrets(value))
+            value = self._counted("paths", value, without_folders(value))
+        return self.text(value)
+
+    def _without_secrets(self, text: str) -> str:
+        for secret in self.secrets:
+            text = text.replace(secret, HIDDEN)
+        text = re.sub(_TOKEN, HIDDEN, text)
+        (found,) = redacted({"": text}).values()  # user and query of an address
+        return str(found)
+
+    def _without_paths(self, text: str) -> str:
+        found = _last(text) if _WHOLE.fullmatch(text) else text
+        for folder in self.folders:
+            found = re.sub(_START + re.escape(folder) + _END + _TAIL, _last_of, found)
+        return _WITHIN.sub(_last_of, found)
+
+    def _counted(self, kind: str, before: str, after: str) -> str:
+        self.counts[kind] += before != after
+        return after
+
+
+def _pattern(
+    values: Iterable[str], *, before: str = "", after: str = "", more: str = ""
+) -> re.Pattern[bytes]:
+    """A pattern that finds the values as they are, and as JSON writes them."""
+    forms = dict.fromkeys(
+        form
+        for value in values
+        for form in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
+    )
+    listed = b"|".join(re.escape(form.encode("utf-8", "replace")) for form in forms)
+    found = before.encode() + b"(?:" + listed + b")" + after.encode() if forms else b""
+    return re.compile(b"|".join(part for part in (found, more.encode()) if part) or rb"(?!)")
+
+
+def _last_of(match: re.Match[str]) -> str:
+    return _last(match.group())
+
+
+def _last(path: str) -> str:
+    """Of a path the last part alone."""
+    return re.split(r"[\\/]", path.rstrip("\\/"))[-1] or HIDDEN
+
+
+def leaks_of(run: Path, contents: Iterable[Mapping[str, Any]]) -> Leaks:
+    """What a run must not give away.
+
+    Args:
+        run: its folder.
+        contents: of its results files.
+
+    Raises:
+        RecursionError: when one is nested too deeply.
+    """
+    secrets, folders = set(known_secrets({})), set(_of_this_machine(run))
+    for content in contents:
+        for key, value in _texts("", content):
+            if is_secret(key, value):
+                secrets |= set(known_secrets({key: value}))
+            elif isinstance(value, str):
+                secrets |= set(secrets_in(value)) if key in ("model_args", "gen_kwargs") else set()
+                secrets |= set(known_secrets({"": value}))
+                folders |= set(_folders_in(key, value))
+    return Leaks(_longest_first(secrets), _longest_first(folders))
+
+
+def _longest_first(values: Iterable[str]) -> tuple[str, ...]:
+    return tuple(sorted(values, key=lambda v: (-len(v), v)))
+
+
+def _of_this_machine(run: Path) -> Iterator[str]:
+    yield str(Path.home())
+    for folder in (Path.cwd(), run.resolve(), Path(__file__).resolve().parents[2]):
+        if len(folder.parts) > 2:  # a question may well speak of `/data`
+            yield str(folder)
+
+
+def _texts(key: str, value: Any) -> Iterator[tuple[str, Any]]:
+    """Every value under its key, down to the texts."""
+    yield key, value
+    if isinstance(value, dict):
+        for k, v in value.items():
+            yield from _texts(k, v)
+    elif isinstance(value, list):
+        for v in value:
+            yield from _texts("", v)
+
+
+def _folders_in(key: str, text: str) -> Iterator[str]:
+    """Absolute paths in a setting, which say where models and tasks lie on the machine."""
+    arguments = text.split(",") if key in ("model_args", "gen_kwargs") else [text]
+    for argument in arguments:
+        value = argument.partition("=")[2] if "=" in argument else argument
+        whole = value.strip("\"' ").removeprefix("file://").rstrip("\\/")
+        if _WHOLE.fullmatch(whole) and len(re.split(r"[\\/]+", whole)) > 2:
+            yield whole
+        if home := re.match(r"/(?:home|Users)/[^/\s]+", whole):
+            yield home.group()
+
+
+def check_lines(path: Path, leaks: Leaks, what: str) -> None:
+    """Look for leaks in a file of which no byte may be changed.
+
+    Raises:
+        DataError: naming the line.
+    """
+    secret, folder = leaks._secret_bytes, leaks._folder_bytes
+    with path.open("rb") as lines:
+        for number, line in enumerate(lines, 1):
+            if secret.search(line) or folder.search(line):
+                raise DataError(
+                    f"{path}, line {number}: {what} holds {leaks.in_bytes(line)}; it cannot be "
+                    "hidden there, because a changed row could no longer be verified"
+                )
