@@ -18,10 +18,12 @@ from oodrop.reports.render import write_report
 from oodrop.reports.results import RunFile
 
 REPORT, ROBUSTNESS, RECORDS = "report", "robustness.csv", "evaleval"
-ENVIRONMENT = "environment.json"
+ENVIRONMENT, METADATA = "environment.json", "huggingface"
 
 
-def derive(raw: Path, settings: Settings, folder: Path) -> tuple[str, ...]:
+def derive(
+    raw: Path, settings: Settings, folder: Path, *, metadata: bool = True
+) -> tuple[str, ...]:
     """Write all that follows from the raw outputs of one checkpoint.
 
     lm-eval's hashes of every row are computed again, and the scores where the row decides.
@@ -30,6 +32,7 @@ def derive(raw: Path, settings: Settings, folder: Path) -> tuple[str, ...]:
         raw: the outputs.
         settings: of the bundle.
         folder: where the files go; it is there.
+        metadata: whether ``huggingface/`` is written, which needs huggingface_hub.
 
     Returns:
         Sentences about what nobody can prove from the outputs.
@@ -43,7 +46,7 @@ def derive(raw: Path, settings: Settings, folder: Path) -> tuple[str, ...]:
     write_report(report, folder / REPORT)
     (folder / ROBUSTNESS).write_bytes(robustness_csv(report).encode())
     write_records(report, pair(runs), runs, settings, folder / RECORDS)
-    for name, data in huggingface_files(report).items():
+    for name, data in huggingface_files(report).items() if metadata else ():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)
     contents = [parse_object(run.path.read_bytes(), str(run.path)) for run in runs]

@@ -231,13 +231,11 @@ def _result(samples: Samples, kind: str, score: float | None) -> dict[str, Any]:
             "metric_unit": "proportion" if is_share else "points",
             "lower_is_better": kind == "drop",
             "score_type": "continuous",
-            "min_score": lowest if is_share else None,
-            "max_score": 1.0 if is_share else None,
+            "min_score": lowest if is_share else "-Infinity",
+            "max_score": 1.0 if is_share else "Infinity",
         },
         "score_details": {"score": score},
-        "generation_config": {
-            "additional_details": {k: v for k, v in sorted(samples.settings.items())}
-        },
+        "generation_config": {"additional_details": dict(sorted(samples.settings.items()))},
     }
 
 

@@ -22,7 +22,7 @@ from oodrop.reports.redaction import (
 )
 
 # What services hand out: it tells itself, under whatever key it stands.
-_TOKEN = (
+_KEY_SHAPES = (
     r"(?<![A-Za-z0-9])(?:hf_[A-Za-z0-9]{30,}|sk-[A-Za-z0-9_-]{20,}|gh[pousr]_[A-Za-z0-9]{30,}"
     r"|github_pat_[A-Za-z0-9_]{30,}|xox[abprs]-[A-Za-z0-9-]{20,}|AKIA[0-9A-Z]{16}"
     r"|AIza[A-Za-z0-9_-]{30,})|-----BEGIN [A-Z ]*PRIVATE KEY-----"
@@ -86,7 +86,7 @@ class Leaks:
 
     @property
     def _secret_bytes(self) -> re.Pattern[bytes]:
-        return _pattern(self.secrets, more=_TOKEN)
+        return _pattern(self.secrets, more=_KEY_SHAPES)
 
     @property
     def _folder_bytes(self) -> re.Pattern[bytes]:
@@ -118,7 +118,7 @@ class Leaks:
     def _without_secrets(self, text: str) -> str:
         for secret in self.secrets:
             text = text.replace(secret, HIDDEN)
-        text = re.sub(_TOKEN, HIDDEN, text)
+        text = re.sub(_KEY_SHAPES, HIDDEN, text)
         (found,) = redacted({"": text}).values()  # user and query of an address
         return str(found)
 
