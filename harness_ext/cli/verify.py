@@ -66,10 +66,13 @@ def _bundle(folder: Path) -> tuple[str, ...]:
         proved, problems, unproved = _certificates(folder)
     if problems:
         return problems
+    holds = (
+        f"proved: all {len(found.manifest.files)} files are those of the manifest; the hashes of "
+        f"all {found.rows:,} rows; every score, drop and interval follows from the rows; {proved}"
+    )
     lines = (
         f"{folder}: {one_line(found.manifest.checkpoint)}",
-        f"proved: all {len(found.manifest.files)} files are those of the manifest; the hashes of "
-        f"all {found.rows:,} rows; every score, drop and interval follows from the rows; {proved}",
+        holds,
         "not proved:",
         *(f"- {one_line(text)}" for text in (*found.not_proved, *unproved)),
     )

@@ -46,29 +46,22 @@ def huggingface_files(report: Report) -> dict[str, bytes]:
     for label, variant, accuracy, drop in _accuracies(report):
         dataset = f"oodrop/{label}"
         entries.append(
-            EvalResultEntry(
-                dataset_id=dataset,
-                task_id=variant,
-                value=accuracy,
-                date=checkpoint.date,
-                notes=_note(drop),
-            )
+            EvalResultEntry(dataset, variant, accuracy, date=checkpoint.date, notes=_note(drop))
         )
-        common = {
-            "task_type": "text-generation",
-            "dataset_type": dataset,
-            "dataset_name": label,
-            "dataset_config": variant,
-        }
-        results.append(EvalResult(**common, metric_type="accuracy", metric_value=accuracy))
+        metrics = [("accuracy", accuracy)]
         if drop is not None and drop.estimate is not None:
-            lost = EvalResult(
-                **common,
-                metric_type="accuracy_drop",
-                metric_value=_rounded(drop.estimate),
-                metric_name="canonical minus variant accuracy",
+            metrics.append(("accuracy_drop", _rounded(drop.estimate)))
+        results += [
+            EvalResult(
+                task_type="text-generation",
+                dataset_type=dataset,
+                dataset_name=label,
+                dataset_config=variant,
+                metric_type=metric,
+                metric_value=value,
             )
-            results.append(lost)
+            for metric, value in metrics
+        ]
     index = eval_results_to_model_index(one_line(checkpoint.name), results)
     return {
         ENTRIES: _yaml(eval_result_entries_to_yaml(entries)),
