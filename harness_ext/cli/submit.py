@@ -24,7 +24,9 @@ def submit(
     organization: Annotated[
         str, typer.Option(help="Who evaluated, for the records.")
     ] = "not stated",
-    resamples: Annotated[int, typer.Option(help="Of the bootstrap.", min=100)] = 10_000,
+    resamples: Annotated[
+        int, typer.Option(help="Of the bootstrap.", min=100, max=100_000)
+    ] = 10_000,
     seed: Annotated[
         int, typer.Option(help="Seed of the bootstrap and of the sampled flips.", min=0)
     ] = 2026,

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from oodrop.reports.build import build_report
 from oodrop.reports.bundle.environment import environment_json
-from oodrop.reports.bundle.evaleval import write_records
+from oodrop.reports.bundle.evaleval import check_model_id, write_records
 from oodrop.reports.bundle.huggingface import huggingface_files
 from oodrop.reports.bundle.manifest import Settings
 from oodrop.reports.bundle.robustness import robustness_csv
@@ -40,6 +40,7 @@ def derive(
     Raises:
         OodropError: as `build_report`, `rescore` and `huggingface_files`.
     """
+    check_model_id(settings.model_id)  # it becomes folders
     runs = one_checkpoint("submission", raw, verify=True)
     rescored = rescore(runs)
     report = build_report([raw], resamples=settings.resamples, seed=settings.seed)

@@ -41,7 +41,7 @@ def check_model_id(model_id: str) -> str:
     parts = model_id.split("/")
     if len(parts) != 2 or not all(map(_is_safe, parts)):
         raise DataError(
-            "--model-id must be developer/model in letters, digits and . _ -, got "
+            "the model's id must be developer/model in letters, digits and . _ -, got "
             f"{model_id[:80]!r}"
         )
     return model_id

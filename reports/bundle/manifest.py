@@ -20,6 +20,7 @@ from oodrop.reports.render.text import shorten
 MANIFEST = "manifest.json"
 SCHEMA = "oodrop-bundle"
 SCHEMA_VERSION = "0.1"
+MOST_RESAMPLES = 100_000  # who verifies a bundle computes as many
 _LARGEST = 1 << 24  # bytes of a manifest: 16 MiB are 80,000 files
 _LONGEST = 512  # characters of a name
 _FORBIDDEN = set('\\:*?"<>|')
@@ -126,7 +127,7 @@ def _parsed(content: Any, where: str) -> Manifest:
         oodrop_version=_of(str, content, "oodrop_version", where),
         settings=Settings(
             seed=_count(settings, "seed", where),
-            resamples=_count(settings, "resamples", where),
+            resamples=_count(settings, "resamples", where, MOST_RESAMPLES),
             model_id=_of(str, settings, "model_id", where),
             organization=_of(str, settings, "organization", where),
         ),
@@ -157,10 +158,10 @@ def _object(content: Mapping[str, Any], key: str, where: str) -> dict[str, Any]:
     return found
 
 
-def _count(content: Mapping[str, Any], key: str, where: str) -> int:
+def _count(content: Mapping[str, Any], key: str, where: str, most: int = (1 << 53) - 1) -> int:
     found: int = _of(int, content, key, where)
-    if not 0 <= found < 1 << 63:
-        raise DataError(f"{where}: {key!r} must be from 0 to 2**63 - 1")
+    if not 0 <= found <= most:
+        raise DataError(f"{where}: {key!r} must be from 0 to {most:,}")
     return found
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import filecmp
 import math
 import tempfile
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -17,7 +17,9 @@ from oodrop.reports.bundle.manifest import MANIFEST, Manifest, entry_of, names_i
 from oodrop.reports.bundle.raw import RAW
 from oodrop.reports.lines import parse_exactly
 from oodrop.reports.pairing import name_checkpoints, one_checkpoint
+from oodrop.reports.reader import CHECKPOINT_FILE
 from oodrop.reports.render.text import shorten
+from oodrop.reports.results import RunFile
 
 # The same sums in another order, on another processor.
 _CLOSE = 1e-9
@@ -62,6 +64,7 @@ def verify_bundle(bundle: Path) -> VerifiedBundle:
         not_proved = list(_derived(bundle, manifest, again, metadata))
         not_proved += _compared(bundle, again, manifest, metadata)
     runs = one_checkpoint("submission", bundle / RAW)
+    _check_raw(bundle, runs)
     (name,) = dict.fromkeys(name_checkpoints(runs).values())
     if name != manifest.checkpoint:
         raise DataError(f"{bundle / MANIFEST}: 'checkpoint' is not the name that raw/ gives")
@@ -81,6 +84,15 @@ def _check_files(bundle: Path, manifest: Manifest) -> None:
             raise DataError(
                 f"{bundle / entry.path} was changed: size or sha256 is not that of the manifest"
             )
+
+
+def _check_raw(bundle: Path, runs: Sequence[RunFile]) -> None:
+    """Nothing lies in ``raw/`` that no reader looks at."""
+    read = {run.path for run in runs} | {s.path for run in runs for s in run.samples}
+    read.add((bundle / RAW / CHECKPOINT_FILE).resolve())
+    for name in names_in(bundle / RAW):
+        if (bundle / RAW / name).resolve() not in read:
+            raise DataError(f"{_shown(bundle / RAW, name)} belongs to no results file in {RAW}/")
 
 
 def _shown(bundle: Path, name: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import shutil
 import tempfile
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from oodrop import DataError, __version__
@@ -107,9 +107,7 @@ def _fill(work: Path, settings: Settings, leaks: Leaks) -> Manifest:
     """Write what follows from ``raw/``, and the manifest."""
     runs = one_checkpoint("submission", work / RAW)
     if not settings.model_id:
-        settings = Settings(
-            settings.seed, settings.resamples, model_id_of(runs), settings.organization
-        )
+        settings = replace(settings, model_id=model_id_of(runs))
     not_proved = derive(work / RAW, settings, work)
     check_names(names_in(work), "the bundle")
     manifest = Manifest(
