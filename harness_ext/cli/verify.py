@@ -68,7 +68,7 @@ def _bundle(folder: Path) -> tuple[str, ...]:
         return problems
     holds = (
         f"proved: all {len(found.manifest.files)} files are those of the manifest; the hashes of "
-        f"all {found.rows:,} rows; every accuracy, drop and interval follows from the rows; {proved}"
+        f"all {found.rows:,} rows; every accuracy, drop and interval follows from them; {proved}"
     )
     lines = (
         f"{folder}: {one_line(found.manifest.checkpoint)}",

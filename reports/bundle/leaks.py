@@ -38,6 +38,7 @@ _WITHIN = re.compile(
     r"|workspace|work|private|Volumes|usr|gpfs|lustre|nfs)/|[A-Za-z]:\\(?:Users|home)\\|~/)"
     r"[^\s\"'`,;:()\[\]{}<>|/\\]" + _TAIL
 )
+_ARGUMENTS = ("model_args", "gen_kwargs")
 # Around a folder, also where JSON has an escape before it: `home/work` does not hold `/work`.
 _START = r"(?:(?<![\w.~/-])|(?<=\\[bfnrt])|(?<=\\u[0-9a-f]{4}))"
 _END = r"(?![\w-])"
@@ -172,8 +173,10 @@ def leaks_of(run: Path, contents: Iterable[Mapping[str, Any]]) -> Leaks:
             if is_secret(key, value):
                 secrets |= set(known_secrets({key: value}))
             elif isinstance(value, str):
-                secrets |= set(secrets_in(value)) if key in ("model_args", "gen_kwargs") else set()
                 secrets |= set(known_secrets({"": value}))
+                if key in _ARGUMENTS:
+                    parts = dict(part.partition("=")[::2] for part in value.split(","))
+                    secrets |= {*secrets_in(value), *known_secrets(parts)}
                 folders |= set(_folders_in(key, value))
     return Leaks(_longest_first(secrets), _longest_first(folders))
 
@@ -202,7 +205,7 @@ def _texts(key: str, value: Any) -> Iterator[tuple[str, Any]]:
 
 def _folders_in(key: str, text: str) -> Iterator[str]:
     """Absolute paths in a setting, which say where models and tasks lie on the machine."""
-    arguments = text.split(",") if key in ("model_args", "gen_kwargs") else [text]
+    arguments = text.split(",") if key in _ARGUMENTS else [text]
     for argument in arguments:
         value = argument.partition("=")[2] if "=" in argument else argument
         whole = value.strip("\"' ").removeprefix("file://").rstrip("\\/")

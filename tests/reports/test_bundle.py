@@ -191,7 +191,7 @@ def test_without_huggingface_hub_a_sentence_says_what_to_install(
 # --- the same bytes ------------------------------------------------------------------------------
 
 AGAIN = """
-import locale, os, sys
+import sys
 from pathlib import Path
 from oodrop.reports.bundle.write import write_bundle
 write_bundle(Path(sys.argv[1]), Path(sys.argv[2]), resamples=100)
@@ -306,7 +306,7 @@ TAMPERED: dict[str, tuple[Callable[[Path], Any], str]] = {
             2,
             lambda row: row.update(acc=1.0, filtered_resps=[["-1", "x"]] * 3 + [["0", "x"]]),
         ),
-        "report",
+        "evaleval.*is not what follows",
     ),
     "a row with its hashes": (
         lambda b: rehashed(b, lambda row: row["doc"].update(question="Another?")),
@@ -393,8 +393,8 @@ def test_a_page_that_was_changed_and_listed_anew_is_named(bundle: Path) -> None:
 
 
 MANIFESTS: dict[str, tuple[Callable[[dict[str, Any]], Any], str]] = {
-    "another seed": (lambda m: m["settings"].update(seed=1), "report.json is not what follows"),
-    "resamples": (lambda m: m["settings"].update(resamples=99), "report.json is not what"),
+    "another seed": (lambda m: m["settings"].update(seed=1), "report/.* is not what follows"),
+    "resamples": (lambda m: m["settings"].update(resamples=99), "report/.* is not what follows"),
     "no end": (lambda m: m["settings"].update(resamples=10**12), "from 0 to 100,000"),
     "a path as model": (lambda m: m["settings"].update(model_id="../.."), "developer/model"),
     "absolute model": (lambda m: m["settings"].update(model_id="/etc"), "developer/model"),
@@ -484,6 +484,8 @@ SECRETS: dict[str, Any] = {
     "object": {"pretrained": f"{HOME}/alpha", "auth_token": SECRET},
     "header": {"pretrained": "org/alpha", "header": {"Authorization": f"Bearer {SECRET}"}},
     "login": f"pretrained=org/alpha,base_url=https://ada:{SECRET}@host/v1",
+    "query in text": f"pretrained=org/alpha,base_url=https://host/v1?k={SECRET}",
+    "header in text": f"pretrained=org/alpha,header=X-Key: {SECRET}",
     "query": {"pretrained": "org/alpha", "base_url": f"https://host/v1?key={SECRET}"},
 }
 
