@@ -6,10 +6,11 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
-from oodrop import DataError, OodropError, UnknownNameError
+from oodrop import DataError, OodropError
 from oodrop.harness_ext.derive.registry import get_task
 from oodrop.harness_ext.perturbed import shown_with
 from oodrop.perturbers.edits import Edits, apply_edits, edits_from_dicts, undo_edits
@@ -90,9 +91,10 @@ def verify_raw(folder: Path) -> tuple[Verified, tuple[str, ...]]:
     counts: Counter[str] = Counter()
     problems: list[str] = []
     unproved: dict[str, None] = {}
+    missing_task = cache(_task_missing)
     for path in sorted(folder.rglob("samples_*.jsonl")):
         record = next(_docs(path))[1]["oodrop"]
-        if missing := _task_missing(record.get("of_task", record["task"])):
+        if missing := missing_task(record.get("of_task", record["task"])):
             unproved[missing] = None
             continue
         if not _is_known(record):
@@ -107,11 +109,11 @@ def verify_raw(folder: Path) -> tuple[Verified, tuple[str, ...]]:
 
 
 def _task_missing(name: str) -> str:
-    """What cannot be proved without the task; "" where it is known."""
+    """What cannot be proved without the task; "" where it is known and its data are here."""
     try:
         get_task(name)
-    except UnknownNameError:
-        return f"the certificates of task {name!r:.80}, which is not known here"
+    except OodropError as error:
+        return f"the certificates of task {name!r:.80}: {error!s:.200}"
     return ""
 
 

