@@ -45,8 +45,10 @@ def derive(
     rescored = rescore(runs)
     report = build_report([raw], resamples=settings.resamples, seed=settings.seed)
     write_report(report, folder / REPORT)
-    (folder / ROBUSTNESS).write_bytes(robustness_csv(report).encode())
-    write_records(report, pair(runs), runs, settings, folder / RECORDS)
+    groups = pair(runs)
+    table = robustness_csv(report, {group.paired.task for group in groups})
+    (folder / ROBUSTNESS).write_bytes(table.encode())
+    write_records(report, groups, runs, settings, folder / RECORDS)
     for name, data in huggingface_files(report).items() if metadata else ():
         (folder / name).parent.mkdir(parents=True, exist_ok=True)
         (folder / name).write_bytes(data)

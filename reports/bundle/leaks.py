@@ -7,7 +7,8 @@ import re
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
-from pathlib import Path
+from functools import cached_property
+from pathlib import Path, PurePath
 from typing import Any
 
 from oodrop import DataError
@@ -27,6 +28,12 @@ _KEY_SHAPES = (
     r"|github_pat_[A-Za-z0-9_]{30,}|xox[abprs]-[A-Za-z0-9-]{20,}|AKIA[0-9A-Z]{16}"
     r"|AIza[A-Za-z0-9_-]{30,})|-----BEGIN [A-Z ]*PRIVATE KEY-----"
 )
+_KEY_STARTS = (
+    b"hf_", b"sk-", b"ghp_", b"gho_", b"ghu_", b"ghs_", b"ghr_", b"github_pat_", b"xox", b"AKIA",
+    b"AIza", b"-----BEGIN ",
+)  # fmt: skip
+_HOME = re.compile(r"(?:/home|/Users|[A-Za-z]:\\Users)[\\/][^\\/\s,\"']+")
+_HOME_ALONE = re.compile(_HOME.pattern + r"(?=[\\/]*(?:[,\"'\s]|$))")
 _TAIL = r"[^\s\"'`,;:()\[\]{}<>|]*"
 # A text that is a path as a whole, of any machine; `org/model` is none.
 _WHOLE = re.compile(
@@ -51,7 +58,7 @@ class Leaks:
 
     Attributes:
         secrets: longest first.
-        folders: absolute paths that tell of the machine, longest first.
+        folders: absolute paths that tell of the machine, none of them in another.
         counts: kind -> how many values were hidden.
     """
 
@@ -81,17 +88,29 @@ class Leaks:
 
         Paths are looked for by the folders of this run alone: a question may speak of any other.
         """
+        if not any(hint in data for hint in self._hints):
+            return ""
         if self._secret_bytes.search(data):
             return "a secret"
         return "a path of the machine" if self._folder_bytes.search(data) else ""
 
-    @property
+    @cached_property
     def _secret_bytes(self) -> re.Pattern[bytes]:
         return _pattern(self.secrets, more=_KEY_SHAPES)
 
-    @property
+    @cached_property
     def _folder_bytes(self) -> re.Pattern[bytes]:
         return _pattern(self.folders, before=_START, after=_END)
+
+    @cached_property
+    def _folder_texts(self) -> re.Pattern[str]:
+        listed = "|".join(map(re.escape, self.folders))
+        return re.compile(f"{_START}(?:{listed}){_END}{_TAIL}" if listed else r"(?!)")
+
+    @cached_property
+    def _hints(self) -> tuple[bytes, ...]:
+        """What a line without any leak hardly ever holds, found much faster than a pattern."""
+        return (*_KEY_STARTS, *_forms(self.secrets), *_forms(self.folders))
 
     def _value(self, key: str, value: Any, *, inside: bool) -> Any:
         """`inside` the run's own arguments every text may hold ``api_key=…``."""
@@ -113,7 +132,7 @@ class Leaks:
             return "\n".join(f"{name}: {version}" for name, version in _KEPT_LINES.findall(value))
         if inside or key == "model_args":
             value = self._counted("secrets", value, without_secrets(value))
-            value = self._counted("paths", value, without_folders(value))
+            value = self._counted("paths", value, without_folders(_HOME_ALONE.sub(HIDDEN, value)))
         return self.text(value)
 
     def _without_secrets(self, text: str) -> str:
@@ -125,8 +144,7 @@ class Leaks:
 
     def _without_paths(self, text: str) -> str:
         found = _last(text) if _WHOLE.fullmatch(text) else text
-        for folder in self.folders:
-            found = re.sub(_START + re.escape(folder) + _END + _TAIL, _last_of, found)
+        found = self._folder_texts.sub(_last_of, found)
         return _WITHIN.sub(_last_of, found)
 
     def _counted(self, kind: str, before: str, after: str) -> str:
@@ -138,14 +156,20 @@ def _pattern(
     values: Iterable[str], *, before: str = "", after: str = "", more: str = ""
 ) -> re.Pattern[bytes]:
     """A pattern that finds the values as they are, and as JSON writes them."""
-    forms = dict.fromkeys(
+    forms = _forms(values)
+    listed = b"|".join(map(re.escape, forms))
+    found = before.encode() + b"(?:" + listed + b")" + after.encode() if forms else b""
+    return re.compile(b"|".join(part for part in (found, more.encode()) if part) or rb"(?!)")
+
+
+def _forms(values: Iterable[str]) -> tuple[bytes, ...]:
+    """Values as they are and as JSON writes them."""
+    forms = (
         form
         for value in values
         for form in (value, json.dumps(value)[1:-1], json.dumps(value, ensure_ascii=False)[1:-1])
     )
-    listed = b"|".join(re.escape(form.encode("utf-8", "replace")) for form in forms)
-    found = before.encode() + b"(?:" + listed + b")" + after.encode() if forms else b""
-    return re.compile(b"|".join(part for part in (found, more.encode()) if part) or rb"(?!)")
+    return tuple(dict.fromkeys(form.encode("utf-8", "replace") for form in forms))
 
 
 def _last_of(match: re.Match[str]) -> str:
@@ -153,7 +177,9 @@ def _last_of(match: re.Match[str]) -> str:
 
 
 def _last(path: str) -> str:
-    """Of a path the last part alone."""
+    """Of a path the last part alone; of a home folder, which is a person's name, nothing."""
+    if _HOME.fullmatch(path.rstrip("\\/")) or path.rstrip("\\/") == str(Path.home()):
+        return HIDDEN
     return re.split(r"[\\/]", path.rstrip("\\/"))[-1] or HIDDEN
 
 
@@ -178,17 +204,22 @@ def leaks_of(run: Path, contents: Iterable[Mapping[str, Any]]) -> Leaks:
                     parts = dict(part.partition("=")[::2] for part in value.split(","))
                     secrets |= {*secrets_in(value), *known_secrets(parts)}
                 folders |= set(_folders_in(key, value))
-    return Leaks(_longest_first(secrets), _longest_first(folders))
+    longest_first = tuple(sorted(secrets, key=lambda secret: (-len(secret), secret)))
+    return Leaks(longest_first, tuple(_outermost(folders)))
 
 
-def _longest_first(values: Iterable[str]) -> tuple[str, ...]:
-    return tuple(sorted(values, key=lambda v: (-len(v), v)))
+def _outermost(folders: set[str]) -> Iterator[str]:
+    """Folders that are in no other one: whoever finds these finds all."""
+    for folder in sorted(folders):
+        if not any(str(parent) in folders for parent in PurePath(folder).parents):
+            yield folder
 
 
 def _of_this_machine(run: Path) -> Iterator[str]:
-    yield str(Path.home())
-    for folder in (Path.cwd(), run.resolve(), Path(__file__).resolve().parents[2]):
-        if len(folder.parts) > 2:  # a question may well speak of `/data`
+    home = Path.home()
+    for folder in (home, Path.cwd(), run.resolve(), Path(__file__).resolve().parents[2]):
+        # A question may well speak of `/data`; the home folder is `/` or `/root` on some machines.
+        if len(folder.parts) > (1 if folder == home else 2):
             yield str(folder)
 
 
@@ -209,9 +240,11 @@ def _folders_in(key: str, text: str) -> Iterator[str]:
     for argument in arguments:
         value = argument.partition("=")[2] if "=" in argument else argument
         whole = value.strip("\"' ").removeprefix("file://").rstrip("\\/")
+        if key == "config_source":  # a file in a folder of many
+            whole = re.sub(r"[\\/][^\\/]*$", "", whole)
         if _WHOLE.fullmatch(whole) and len(re.split(r"[\\/]+", whole)) > 2:
             yield whole
-        if home := re.match(r"/(?:home|Users)/[^/\s]+", whole):
+        if home := _HOME.match(whole):
             yield home.group()
 
 
@@ -221,11 +254,10 @@ def check_lines(path: Path, leaks: Leaks, what: str) -> None:
     Raises:
         DataError: naming the line.
     """
-    secret, folder = leaks._secret_bytes, leaks._folder_bytes
     with path.open("rb") as lines:
         for number, line in enumerate(lines, 1):
-            if secret.search(line) or folder.search(line):
+            if found := leaks.in_bytes(line):
                 raise DataError(
-                    f"{path}, line {number}: {what} holds {leaks.in_bytes(line)}; it cannot be "
-                    "hidden there, because a changed row could no longer be verified"
+                    f"{path}, line {number}: {what} holds {found}; it cannot be hidden there, "
+                    "because a changed row could no longer be verified"
                 )

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import csv
 import io
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 
 from oodrop.reports.model import Report, TaskReport
 from oodrop.reports.render.csvfile import guarded
@@ -35,18 +35,22 @@ COLUMNS = (
 )
 
 
-def robustness_csv(report: Report) -> str:
+def robustness_csv(report: Report, tasks: Collection[str]) -> str:
     """Header and one row per task and variant of the one checkpoint, in the order of the report.
 
     Accuracies are over the changed items; drops and bounds are in points. A variant without a drop
     (it changes the gold answer) has a row with its names alone.
+
+    Args:
+        report: of the checkpoint.
+        tasks: those that were run; groups of tasks that are pooled have no row.
     """
     text = io.StringIO()
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(COLUMNS)
     for task, label in zip(report.tasks, task_labels(report), strict=True):
         drops = variant_drops(task)
-        for info in task.variants:
+        for info in task.variants if task.task in tasks else ():
             writer.writerow([*_names(info, label, task.items), *_figures(drops.get(info.slug))])
     return text.getvalue()
 

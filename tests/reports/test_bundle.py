@@ -18,6 +18,7 @@ import yaml
 
 from oodrop import DataError, OodropError
 from oodrop.reports.build import build_report
+from oodrop.reports.bundle.leaks import Leaks
 from oodrop.reports.bundle.manifest import check_names, entries, names_in, read_manifest
 from oodrop.reports.bundle.verify import is_bundle, same, verify_bundle
 from oodrop.reports.bundle.write import write_bundle
@@ -149,6 +150,22 @@ def test_robustness_has_a_row_per_variant(sealed: Path) -> None:
     assert float(typo["drop_points"]) == pytest.approx(before - after, abs=1e-4)
     assert int(typo["lost"]) == sum(k % 3 != 0 and k % 2 != 0 for k in right)
     assert int(typo["gained"]) == sum(k % 3 == 0 and k % 2 == 0 for k in right)
+
+
+def test_robustness_pools_no_tasks(tmp_path: Path) -> None:
+    def group(results: dict[str, Any]) -> None:
+        for config in results["configs"].values():
+            config["metadata"]["oodrop"]["groups"] = {"home": 2}
+
+    tasks = {**tasks_of(*MAIN, task="kitchen"), **tasks_of(*MAIN, task="garden")}
+    write_run(tmp_path / "run", tasks, edit=group)
+    bundle = submit(tmp_path / "run", tmp_path / "bundle")
+    assert "home" in {task.task for task in build_report([bundle], resamples=50).tasks}
+    with (bundle / "robustness.csv").open() as lines:
+        found = [row["task"] for row in csv.DictReader(lines)]
+    assert found == ["kitchen"] * 3 + ["garden"] * 3
+    assert len(list(bundle.glob("evaleval/data/*/*/*/*_samples.jsonl"))) == 2
+    verify_bundle(bundle)
 
 
 def test_a_formula_among_the_names_is_no_formula(tmp_path: Path) -> None:
@@ -502,6 +519,7 @@ def test_secrets_and_paths_of_settings_stay(tmp_path: Path, args: Any, marked: b
         results["model_name"] = f"{HOME}/alpha"
         results["model_name_sanitized"] = f"{HOME}/alpha".replace("/", "__")
         results["config"]["use_cache"] = f"{HOME}/cache"
+        results["config"]["user_folder"] = "/home/ada.l"
         results["config"]["gen_kwargs"] = {"note": f"see {HOME}/notes.txt, {KEY}"}
         results["pretty_env_info"] = f"PyTorch version: 2.13.0\nHostname: ada-laptop\n{HOME}"
         for own in results["configs"].values():
@@ -559,6 +577,28 @@ def test_a_row_that_holds_one_is_refused(tmp_path: Path, text: str, what: str) -
     assert sorted(p.name for p in tmp_path.iterdir()) == ["alpha"]
 
 
+def test_a_key_of_every_service_is_known() -> None:
+    """The quick look misses nothing that the pattern finds."""
+    leaks = Leaks((), ())
+    for key in (
+        KEY, "sk-" + "a" * 24, *(f"gh{kind}_" + "b" * 36 for kind in "pousr"),
+        "github_pat_" + "c" * 40, "xoxb-" + "1" * 24, "AKIA" + "D" * 16, "AIza" + "e" * 35,
+        "-----BEGIN RSA PRIVATE KEY-----",
+    ):  # fmt: skip
+        assert leaks.in_bytes(f'{{"a": "{key}"}}'.encode()) == "a secret", key
+    assert leaks.in_bytes(b"hf_model sk-learn AKIA AIza -----BEGIN TEXT-----") == ""
+
+
+def test_paths_are_found_by_their_start_and_end() -> None:
+    leaks = Leaks((), ("/data/me", "C:\\Users\\me"))
+    for text in ("/data/me", "x=/data/me/y", '"/data/me"', "\\n/data/me", "\\u000a/data/me."):
+        assert leaks.in_bytes(text.encode()), text
+        assert "/data/me" not in leaks.text(text)
+    assert leaks.in_bytes(json.dumps("in C:\\Users\\me\\x").encode())
+    for text in ("/data/meat", "x/data/me", "../data/me", "/data/me-2"):
+        assert not leaks.in_bytes(text.encode()), text
+
+
 def test_other_paths_may_stand_in_rows(tmp_path: Path) -> None:
     run = write_checkpoint(
         tmp_path, "alpha", rerun=False, text=lambda k: f"What is in /home/user/{k} or km/h or /tmp?"
@@ -612,6 +652,12 @@ def test_a_bundle_takes_a_place_of_its_own(alpha: Path, tmp_path: Path) -> None:
 def test_a_damaged_run_is_no_submission(alpha: Path, tmp_path: Path) -> None:
     edit_line(samples_file(alpha, TYPO), 2, lambda row: row["doc"].update(question="Other?"))
     with pytest.raises(DataError, match="'doc_hash' is not the hash"):
+        submit(alpha, tmp_path / "bundle")
+
+
+def test_a_score_that_does_not_follow_is_no_submission(alpha: Path, tmp_path: Path) -> None:
+    edit_line(samples_file(alpha, TYPO), 2, lambda row: row.update(acc=1.0))
+    with pytest.raises(DataError, match="alpha/main/.*line 2: the score"):
         submit(alpha, tmp_path / "bundle")
 
 
