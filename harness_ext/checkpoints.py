@@ -18,7 +18,7 @@ from oodrop import DataError, RunError, UnknownNameError, __version__
 from oodrop.harness_ext.generation import generation_settings
 from oodrop.harness_ext.models import PACKED, REFERENCE_MODELS
 from oodrop.harness_ext.servers.checks import OVER_HTTP
-from oodrop.harness_ext.servers.redaction import redacted, scrubbed
+from oodrop.reports.redaction import redacted, scrubbed
 
 WHEEL_PREFIX = "wheel:"
 HF_MODELS = ("hf", "hf-auto", "huggingface", PACKED)

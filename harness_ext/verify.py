@@ -6,6 +6,7 @@ import json
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -68,14 +69,59 @@ def certificate_problem(doc: Doc) -> str:
 
 def _reproduction_problem(record: dict[str, Any], canonical: Any) -> str:
     name = record["perturber"]
-    known = all_perturbers().get(name)
-    if name == CANONICAL or known is None or known.version != record["perturber_version"]:
+    if name == CANONICAL or not _is_known(record):
         return ""
     fields = {k: record[k] for k in _VARIANT_FIELDS if record[k] is not None}
     again = Bound(Variant.from_dict(fields, "logged sample"))(canonical).certificate
     here = json.loads(json.dumps(again.as_dict()))
     different = [k for k in here if here[k] != record[k]]
     return f"{name} gives another {different[0]} for this item" if different else ""
+
+
+def verify_raw(folder: Path) -> tuple[Verified, tuple[str, ...]]:
+    """Prove what can be proved here, and say what cannot: tasks and perturbers may be missing.
+
+    Args:
+        folder: of a bundle, with samples files as the reader accepts them: all rows of a file are
+            of one task and perturber.
+
+    Raises:
+        DataError: as `verify_samples`.
+    """
+    counts: Counter[str] = Counter()
+    problems: list[str] = []
+    unproved: dict[str, None] = {}
+    missing_task = cache(_task_missing)
+    for path in sorted(folder.rglob("samples_*.jsonl")):
+        record = next(_docs(path))[1]["oodrop"]
+        if missing := missing_task(record.get("of_task", record["task"])):
+            unproved[missing] = None
+            continue
+        if not _is_known(record):
+            unproved[
+                f"that {record['perturber']} {record['perturber_version']} makes these edits: it "
+                "is not installed here; that they are undone and pass the guards is proved"
+            ] = None
+        found = verify_samples(path)
+        counts += found.counts
+        problems += found.problems
+    return Verified(counts, tuple(problems)), tuple(unproved)
+
+
+def _task_missing(name: str) -> str:
+    """What cannot be proved without the task; "" where it is known and its data are here."""
+    try:
+        get_task(name)
+    except OodropError as error:
+        return f"the certificates of task {name!r:.80}: {error!s:.200}"
+    return ""
+
+
+def _is_known(record: dict[str, Any]) -> bool:
+    """Whether the perturber is here in the version that made a sample."""
+    known = all_perturbers().get(record["perturber"])
+    version = record["perturber_version"]
+    return record["perturber"] == CANONICAL or (known is not None and known.version == version)
 
 
 def verify_samples(folder: Path) -> Verified:

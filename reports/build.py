@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -27,23 +26,12 @@ from oodrop.reports.model import (
 from oodrop.reports.pairing import Group, name_checkpoints, pair
 from oodrop.reports.pooling import Pool, in_order, pool
 from oodrop.reports.reader import read_runs
+from oodrop.reports.redaction import redact
 from oodrop.reports.results import CANONICAL, RunFile
 from oodrop.reports.splits import split_contrasts, split_drops
 from oodrop.reports.statistics import Analysis, Questions, analyse, ask
 from oodrop.reports.statistics.intervals.headline import Choice
 from oodrop.reports.stopping import stopping_notes
-
-# A name that ends in one of these and what follows it, quoted or not, up to the next argument.
-# Arguments like `add_bos_token=True` only tell how text is tokenized.
-_SECRET = re.compile(
-    r"(?i)(?<![\w-])([\w-]*(?:(?:api|access|private)[_-]?key|(?<!bos_)(?<!eos_)(?<!end_)token"
-    r"|passw(?:or)?d|secret|authorization|credentials?)[\"']?\s*[=:]\s*)[^,&]*"
-)
-_LOGIN = re.compile(r"(://)[^/@,\s]*@")
-# A folder where a value begins: of `/data/me/alpha` only `alpha` is shown, `org/alpha` stays.
-_FOLDER = re.compile(
-    r"(?<![^=\"'\s,\[({])(?:file://|~|[A-Za-z]:)?[/\\]+(?:[^,/\\]+[/\\]+)*([^,/\\]+)[/\\]*(?=[,\"']|$)"
-)
 
 
 def build_report(
@@ -124,11 +112,6 @@ def _stopped(group: Group) -> Iterator[StoppedVariant]:
             gate = variants[info.slug].stopped
             if gate is not None and gate.changed_of:
                 yield StoppedVariant(checkpoint, info.slug, gate)
-
-
-def redact(arguments: str) -> str:
-    """Model arguments without secrets and without folders of the machine."""
-    return _FOLDER.sub(r"\1", _LOGIN.sub(r"\1***@", _SECRET.sub(r"\1***", arguments)))
 
 
 def _counts(counts: Mapping[str, int]) -> OutcomeCounts:

@@ -16,9 +16,9 @@ import numpy as np
 import orjson
 
 from oodrop import DataError, __version__
-from oodrop.reports.build import redact
 from oodrop.reports.checks import shown
 from oodrop.reports.lines import parse_object
+from oodrop.reports.redaction import redact
 from oodrop.reports.results import RunFile, Samples
 from oodrop.reports.table import DIGEST, OUTCOMES, WEAKEST_FIRST, Array, Items, Parent, Table
 

@@ -7,11 +7,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-from oodrop import DataError, NotComparableError, UnknownNameError
-from oodrop.reports.frozen import thaw
+from oodrop import NotComparableError, UnknownNameError
 from oodrop.reports.gatepolicy import FAMILIES, VARIANTS, Policy, TaskPolicy
-from oodrop.reports.pairing import Group, name_checkpoints, pair
-from oodrop.reports.reader import read_runs
+from oodrop.reports.pairing import Group, name_checkpoints, one_checkpoint, pair
 from oodrop.reports.results import CANONICAL, RunFile
 from oodrop.reports.statistics import ALL, Gate, PairedScores, gate, holm
 from oodrop.reports.statistics.columns import pooled_variants
@@ -74,8 +72,8 @@ def run_gate(baseline: Path, candidate: Path, policy: Policy) -> GateReport:
         UnknownNameError: for a name in the policy that a task does not have.
         OodropError: for an impossible margin or alpha.
     """
-    before = _marked("baseline", one_checkpoint("baseline", baseline))
-    after = _marked("candidate", one_checkpoint("candidate", candidate))
+    before = _only("baseline", baseline)
+    after = _only("candidate", candidate)
     runs = [*before, *after]
     names = name_checkpoints(runs)
     one, other = names[before[0].checkpoint_key], names[after[0].checkpoint_key]
@@ -107,28 +105,10 @@ def run_gate(baseline: Path, candidate: Path, policy: Policy) -> GateReport:
     )
 
 
-def one_checkpoint(what: str, place: Path) -> list[RunFile]:
-    """The runs of the one checkpoint in a folder or a frozen file.
-
-    Args:
-        what: how an error calls it.
-        place: the folder or file.
-
-    Raises:
-        DataError: when it cannot be read, or holds several checkpoints.
-    """
-    runs = thaw(place) if place.is_file() else read_runs([place])
-    names = list(dict.fromkeys(name_checkpoints(runs).values()))
-    if len(names) != 1:
-        raise DataError(
-            f"the {what} must be one checkpoint, and {place} holds {len(names)} "
-            f"({', '.join(names[:8])}): name the folder of one of them"
-        )
-    return runs
-
-
-def _marked(what: str, runs: list[RunFile]) -> list[RunFile]:
-    """With a key of their own: the same arguments may stand for other weights."""
+def _only(what: str, place: Path) -> list[RunFile]:
+    """The runs of the one checkpoint there, marked so that it is never taken for another."""
+    runs = one_checkpoint(what, place)
+    # The same arguments may stand for other weights.
     return [replace(run, checkpoint_key=f"{what} {run.checkpoint_key}") for run in runs]
 
 

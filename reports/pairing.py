@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from oodrop import DataError, NotComparableError
+from oodrop.reports.frozen import thaw
+from oodrop.reports.reader import read_runs
 from oodrop.reports.results import CANONICAL, CONTROLS_SCORED, RunFile, Samples
 from oodrop.reports.statistics import PairedScores, VariantInfo
 from oodrop.reports.statistics.variant import LINKED
@@ -51,6 +54,27 @@ def name_checkpoints(runs: Sequence[RunFile]) -> dict[str, str]:
                 name, k = f"{plain} ({k})", k + 1
             names[run.checkpoint_key] = name
     return names
+
+
+def one_checkpoint(what: str, place: Path, *, verify: bool = False) -> list[RunFile]:
+    """The runs in a folder that holds one checkpoint, or in a file that `freeze` made of one.
+
+    Args:
+        what: what is asked for, to be named in an error.
+        place: the folder or file.
+        verify: as of `read_runs`.
+
+    Raises:
+        DataError: as `read_runs` and `thaw`, and when it holds several checkpoints.
+    """
+    runs = thaw(place) if place.is_file() else read_runs([place], verify=verify)
+    names = list(dict.fromkeys(name_checkpoints(runs).values()))
+    if len(names) != 1:
+        raise DataError(
+            f"the {what} must be one checkpoint, and {place} holds {len(names)} "
+            f"({', '.join(names[:8])}): name the folder of one of them"
+        )
+    return runs
 
 
 def pair(runs: Sequence[RunFile]) -> list[Group]:

@@ -148,7 +148,7 @@ def _results(path: Path) -> dict[str, Any]:
 def _run_file(path: Path, data: Mapping[str, Any]) -> RunFile:
     config = data["config"]
     model, args = _text(config.get("model"), path), _arguments(config.get("model_args"), path)
-    marker = _marked(path) or _Marker(*_named(model, args), {})
+    marker = marked(path) or Marker(*_named(model, args), {})
     return RunFile(
         path=path,
         checkpoint_key=marker.key,
@@ -164,7 +164,7 @@ def _run_file(path: Path, data: Mapping[str, Any]) -> RunFile:
     )
 
 
-class _Marker(NamedTuple):
+class Marker(NamedTuple):
     """What oodrop's own file says of a checkpoint."""
 
     key: str
@@ -172,7 +172,7 @@ class _Marker(NamedTuple):
     left_out: Mapping[str, str]
 
 
-def _marked(path: Path) -> _Marker | None:
+def marked(path: Path) -> Marker | None:
     """What oodrop's own file in one of the folders above says."""
     for folder in list(path.parents)[:4]:
         marker = folder / CHECKPOINT_FILE
@@ -188,7 +188,7 @@ def _marked(path: Path) -> _Marker | None:
         left_out = content.get("left_out", {})
         if not isinstance(left_out, dict) or not all(isinstance(v, str) for v in left_out.values()):
             raise DataError(f"{marker}: 'left_out' must be an object of texts")
-        return _Marker(key, name, left_out)
+        return Marker(key, name, left_out)
     return None
 
 

@@ -27,10 +27,32 @@ def reply_of(sample: Mapping[str, Any]) -> str:
     if _generated(sample) or not all(_is_choice(reply) for reply in replies):
         return _numbered(_flat(replies))
     values = [_number(reply[0]) for reply in replies]
-    best = max(range(len(values)), key=lambda k: values[k])
     options = [_text(_first_argument(sample, k, "arg_1")).strip() for k in range(len(values))]
     listed = ", ".join(f"{o} {v:.2f}" for o, v in zip(options, values, strict=True))
-    return f"{options[best]}\n(log-likelihoods: {listed})"
+    return f"{options[_best(values)]}\n(log-likelihoods: {listed})"
+
+
+def options_of(sample: Mapping[str, Any]) -> list[str]:
+    """The options whose log-likelihoods were asked for; empty where replies were generated."""
+    replies = sample.get("filtered_resps")
+    if not isinstance(replies, list) or _generated(sample) or not all(map(_is_choice, replies)):
+        return []
+    return [_text(_first_argument(sample, k, "arg_1")).strip() for k in range(len(replies))]
+
+
+def answers_of(sample: Mapping[str, Any]) -> tuple[list[str], str]:
+    """What the model said, reply by reply, and the answer that was read from the first one.
+
+    Where options were scored, both are the one with the highest log-likelihood.
+    """
+    replies = sample.get("filtered_resps")
+    replies = replies if isinstance(replies, list) else []
+    if options := options_of(sample):
+        best = options[_best([_number(reply[0]) for reply in replies])]
+        return [best], best
+    said = sample.get("resps")
+    read = _flat(replies)
+    return _flat(said if isinstance(said, list) else []), read[0] if read else ""
 
 
 def replies_in(sample: Mapping[str, Any]) -> int:
@@ -43,6 +65,11 @@ def replies_in(sample: Mapping[str, Any]) -> int:
     if not _generated(sample) or not isinstance(replies, list):
         return 1
     return max(sum(len(r) if isinstance(r, list) else 1 for r in replies), 1)
+
+
+def _best(values: list[float]) -> int:
+    """The first of the largest ones."""
+    return max(range(len(values)), key=values.__getitem__)
 
 
 def _generated(sample: Mapping[str, Any]) -> bool:

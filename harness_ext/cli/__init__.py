@@ -16,6 +16,7 @@ from oodrop.harness_ext.cli import (  # noqa: F401  # they register their comman
     perturb,
     plan,
     score,
+    submit,
     verify,
 )
 from oodrop.harness_ext.cli.app import main

@@ -131,7 +131,7 @@ def freeze(
     Example: oodrop freeze runs/pair/base -o baseline.json
     """
     from oodrop.reports.frozen import freeze as frozen
-    from oodrop.reports.gating import one_checkpoint
+    from oodrop.reports.pairing import one_checkpoint
     from oodrop.reports.writing import write_whole
 
     with err.status("reading"):

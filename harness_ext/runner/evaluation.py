@@ -16,9 +16,9 @@ from oodrop.harness_ext.perturbed import only_documents
 from oodrop.harness_ext.plan import RunPlan
 from oodrop.harness_ext.runner.journalled import JournalledLM
 from oodrop.harness_ext.runner.stages import Stage, item_subset
-from oodrop.harness_ext.servers.redaction import redacted
 from oodrop.harness_ext.yamls import task_name, task_yaml
 from oodrop.reports.reader import read_runs
+from oodrop.reports.redaction import redacted
 
 # Where replies are sampled, those of the rerun are others: what they differ by is the noise.
 TORCH_SEEDS: Mapping[str, int] = {"main": 1234, "rerun": 4321}

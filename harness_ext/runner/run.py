@@ -45,9 +45,9 @@ from oodrop.harness_ext.runner.stages import (
     stages,
     write_json,
 )
-from oodrop.harness_ext.servers.redaction import scrubbed
 from oodrop.harness_ext.variants import banks_of
 from oodrop.reports.reader import CHECKPOINT_FILE
+from oodrop.reports.redaction import scrubbed
 
 
 def run(plan: RunPlan, out: Path, reporter: Reporter) -> list[Path]:

@@ -21,7 +21,7 @@ from lm_eval.models.api_models import JsonChatStr
 from lm_eval.models.openai_completions import LocalChatCompletion, LocalCompletionsAPI
 
 from oodrop import RunError
-from oodrop.harness_ext.servers.redaction import redacted, scrubbed
+from oodrop.reports.redaction import redacted, scrubbed
 
 _HINTS = {
     401: "; is OPENAI_API_KEY set to its key?",

@@ -16,7 +16,7 @@ from oodrop import RunError
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.harness_ext.servers import checks
-from oodrop.harness_ext.servers.redaction import redacted, scrubbed
+from oodrop.reports.redaction import redacted, scrubbed
 
 from .conftest import Refusal
 from .server import Fault, ModelServer

@@ -14,8 +14,8 @@ from oodrop import DataError, OodropError
 from oodrop.harness_ext.cli.app import run
 from oodrop.reports.frozen import freeze, thaw
 from oodrop.reports.gatepolicy import Policy
-from oodrop.reports.gating import one_checkpoint, run_gate
-from oodrop.reports.pairing import pair
+from oodrop.reports.gating import run_gate
+from oodrop.reports.pairing import one_checkpoint, pair
 from oodrop.reports.reader import read_runs
 from oodrop.reports.table import Table
 

@@ -14,9 +14,9 @@ from typing import Any
 import pytest
 
 from oodrop import DataError, OodropError
-from oodrop.reports.build import redact
 from oodrop.reports.lines import iterate_samples
 from oodrop.reports.model import Report
+from oodrop.reports.redaction import redact
 from oodrop.reports.replies import prompt_of, reply_of
 
 from .runs import (
