@@ -14,6 +14,7 @@ from oodrop.reports.flips import find_flips
 from oodrop.reports.generation import (
     all_generation_words,
     different_generation,
+    identical_replies,
     replies_left_out,
     replies_per_item,
 )
@@ -168,7 +169,7 @@ def _notes(
     yield from _went_without(runs)
     yield from _unchecked(runs)
     for group in groups:
-        yield from _identical_replies(group)
+        yield from identical_replies(group.paired.task, group.samples, group.paired.variants)
         yield from different_generation(group.paired.task, group.samples)
         yield from replies_left_out(group.paired.task, group.samples)
         yield from group.left_out
@@ -219,17 +220,3 @@ def _apart(task: str, groups: Sequence[Group]) -> Iterator[str]:
             yield (
                 f"{task} was run {what} ({listed}); checkpoints are compared within one {one} only"
             )
-
-
-def _identical_replies(group: Group) -> Iterator[str]:
-    """Two checkpoints with the same replies throughout may have shared an answer cache."""
-    seen: dict[tuple[str, ...], str] = {}
-    slugs = (CANONICAL, *(variant.slug for variant in group.paired.variants))
-    for checkpoint, variants in group.samples.items():
-        key = tuple(variants[slug].replies_digest for slug in slugs)
-        if key in seen:
-            yield (
-                f"{seen[key]} and {checkpoint} gave identical replies on all of "
-                f"{group.paired.task}; did they share an answer cache?"
-            )
-        seen.setdefault(key, checkpoint)

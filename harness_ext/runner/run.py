@@ -47,7 +47,7 @@ from oodrop.harness_ext.runner.stages import (
 )
 from oodrop.harness_ext.servers.redaction import scrubbed
 from oodrop.harness_ext.variants import banks_of
-from oodrop.reports.reader import CHECKPOINT_FILE
+from oodrop.reports.marker import CHECKPOINT_FILE
 
 
 def run(plan: RunPlan, out: Path, reporter: Reporter) -> list[Path]:
