@@ -9,8 +9,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from oodrop import DataError, __version__
+from oodrop.reports.checks import printable
 from oodrop.reports.engagement import engagement
 from oodrop.reports.flips import find_flips
+from oodrop.reports.folders import samples_beside, samples_under
 from oodrop.reports.generation import (
     all_generation_words,
     different_generation,
@@ -87,7 +89,7 @@ def build_report(
         tasks=tuple(tasks[id(group)] for group in in_order(groups, pools)),
         split_drops=splits,
         split_contrasts=split_contrasts(groups, splits),
-        notes=(*_notes(runs, groups, pools), *unlike, *apart),
+        notes=(*_notes(runs, groups, pools), *unlike, *apart, *_alone(folders, runs)),
     )
 
 
@@ -181,7 +183,18 @@ def _notes(
         yield from _apart(task, [g for g in every if g.paired.task == task])
     foreign = sorted({name for run in runs for name in run.foreign_tasks})
     if foreign:
-        yield f"results of other tasks were not read: {', '.join(foreign[:5])}"
+        listed = ", ".join(printable(f"{name:.100}") for name in foreign[:5])
+        yield f"results of other tasks were not read: {listed}"
+
+
+def _alone(folders: Sequence[Path], runs: Sequence[RunFile]) -> Iterator[str]:
+    """Samples without the results file that says what they are."""
+    read = {samples.path for run in runs for samples in run.samples}
+    read |= {samples_beside(run.path, name) for run in runs for name in run.foreign_tasks}
+    alone = dict.fromkeys(p for f in folders for p in samples_under(f) if p not in read)
+    if alone:
+        listed = ", ".join(printable(path.name) for path in list(alone)[:3])
+        yield f"{len(alone)} samples files have no results and were not read: {listed}"
 
 
 def _went_without(runs: Sequence[RunFile]) -> Iterator[str]:

@@ -30,11 +30,17 @@ def results_under(folder: Path) -> list[Path]:
     return [_resolved(path) for path in found]
 
 
+def samples_under(folder: Path) -> list[Path]:
+    """Every samples file under a folder, sorted; stages that are not finished are left out."""
+    found = sorted(p for p in folder.rglob("samples_*.jsonl") if not _open(p, folder))
+    return [Path(os.path.realpath(path.parent)) / path.name for path in found]
+
+
 def samples_beside(results: Path, task: str) -> Path:
     """Where the samples of a task lie, whether they are there or not."""
     stamped = _STAMPED.fullmatch(results.stem)
     stamp = stamped[2] if stamped else results.stem.removeprefix("results_")
-    return results.with_name(f"samples_{task}_{stamp}.jsonl")
+    return results.parent / f"samples_{task}_{stamp}.jsonl"
 
 
 def is_there(path: Path) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import sys
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from statistics import fmean
@@ -27,8 +28,13 @@ IDLE_RECORD = {"perturber_version", "parameters", "seed", "settings", "eligible"
 
 
 def loads(text: bytes) -> Any:
-    """JSON as Python reads it; integers that it refuses become floats."""
-    return json.loads(text, parse_int=lambda d: int(d) if len(d) < 4_300 else float(d))
+    """JSON as Python reads it; integers that it refuses become floats, and any depth is read."""
+    limit = sys.getrecursionlimit()
+    sys.setrecursionlimit(10_000)
+    try:
+        return json.loads(text, parse_int=lambda d: int(d) if len(d) < 4_300 else float(d))
+    finally:
+        sys.setrecursionlimit(limit)
 
 
 def lines(content: bytes) -> list[Any]:
