@@ -84,28 +84,36 @@ def make_case(number: int) -> Case:
 @cache
 def every_corpus() -> tuple[Corpus, ...]:
     """All layouts as chosen and as generated, and a run of oodrop's own with all that it notes."""
-    plain = [_corpus(layout, generate) for layout in LAYOUTS for generate in (False, True)]
-    return (*plain, _corpus(LAYOUTS[-2], True, rich=True), _corpus(LAYOUTS[-2], False, rich=True))
+    own = [_corpus(layout, "chosen") for layout in LAYOUTS]
+    plain = [_corpus(layout, "generated") for layout in LAYOUTS]
+    return (*own, *plain, _corpus(LAYOUTS[-2], "rich"), _corpus(LAYOUTS[-2], "stopped"))
 
 
-def _corpus(layout: Layout, generate: bool, rich: bool = False) -> Corpus:
+def _corpus(layout: Layout, style: str) -> Corpus:
+    """Generated answers are those of plain lm-eval, all others have oodrop's own file."""
+    marked = style != "generated"
     with TemporaryDirectory() as made:
         folder = Path(made)
         for name, score in (("alpha", None), ("beta", lambda k: float(k % 4 == 0))):
             for day, kinds in ((0, (CANONICAL, TYPO, ORDER)), (1, (RERUN,))):
-                tasks = tasks_of(*kinds, score=score, generate=generate)
-                if rich:
+                tasks = tasks_of(*kinds, score=score, generate=not marked)
+                if style == "rich":
                     _enrich(tasks)
-                path = write_layout(folder, layout, tasks, name=name, day=day, marked=True)
-                if rich:
+                if style == "stopped":
+                    tasks[list(tasks)[-1]] = tasks[list(tasks)[-1]][: 12 if day else 8]
+                place = folder if marked else folder / name
+                path = write_layout(place, layout, tasks, name=name, day=day, marked=marked)
+                if style == "rich":
                     edit_json(path, _enrich_results)
-            edit_json(folder / name / "oodrop_checkpoint.json", _enrich_marker)
+                if style == "stopped":
+                    edit_json(path, _stop)
+            if marked:
+                edit_json(folder / name / "oodrop_checkpoint.json", _enrich_marker)
         files = {
             path.relative_to(folder): path.read_bytes()
             for path in sorted(folder.rglob("*"))
             if path.is_file()
         }
-    style = "rich" if rich else "generated" if generate else "chosen"
     return Corpus(f"{layout.version}{'-lists' * layout.lists} {style}", files)
 
 
@@ -122,6 +130,14 @@ def _enrich(tasks: dict[str, list[Row]]) -> None:
 def _enrich_results(results: dict[str, Any]) -> None:
     for config in results["configs"].values():
         config["metadata"]["oodrop"] |= {"groups": {"daily": 2}, "heldout_of": "other"}
+
+
+def _stop(results: dict[str, Any]) -> None:
+    """As `oodrop run --stop-when decided` notes that one variant was asked eight items."""
+    row = {"items": 8, "items_of": 12, "changed": 7, "changed_of": 9}
+    tasks = {task: row | {"decision": "PASS", "estimate": 0.25} for task in results["configs"]}
+    own = {"estimand": "full_run", "margin": 0.05, "alpha": 0.05, "tasks": tasks}
+    results["config"]["stopping"] = own
 
 
 def _enrich_marker(marker: dict[str, Any]) -> None:

@@ -50,15 +50,25 @@ def variants(files: Files) -> dict[tuple[str, str, str], Scores]:
         if path.suffix == ".json" and path.name != "oodrop_checkpoint.json"
     ]
     for path, results in sorted(runs, key=lambda run: (run[1]["date"], str(run[0]))):
-        marker = loads(files[path.parents[1] / "oodrop_checkpoint.json"])["fingerprint"]
+        checkpoint = _checkpoint(files, path, results["config"])
         stamp = re.split(r"_(?=\d{4}-)", path.stem)[-1]
         for task, config in results["configs"].items():
             if task.startswith("oodrop__"):
                 _, variant, name = task.split("__")
                 rows = lines(files[path.with_name(f"samples_{task}_{stamp}.jsonl")])
                 own = config["metadata"]["oodrop"]
-                found[marker, name, variant] = scores(rows, own["metric"], own["filter"])
+                found[checkpoint, name, variant] = scores(rows, own["metric"], own["filter"])
     return found
+
+
+def _checkpoint(files: Files, path: Path, config: Mapping[str, Any]) -> str:
+    """By oodrop's own file, or by model and arguments in any order."""
+    marker = files.get(path.parents[1] / "oodrop_checkpoint.json")
+    if marker is not None:
+        return str(loads(marker)["fingerprint"])
+    args = config["model_args"]
+    parts = [f"{k}={v}" for k, v in args.items()] if isinstance(args, dict) else args.split(",")
+    return f"{config['model']}|{sorted(parts)}"
 
 
 def scores(rows: Iterable[Any], metric: str, filtered: str) -> Scores:

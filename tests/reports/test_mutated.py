@@ -22,7 +22,7 @@ from typing import Any
 
 import pytest
 
-from oodrop import OodropError
+from oodrop import NotComparableError, OodropError
 from oodrop.reports.build import build_report
 from oodrop.reports.compare import Comparison, compare
 from oodrop.reports.gatepolicy import Policy
@@ -181,7 +181,7 @@ class Block:
         try:
             idle = naive.essence(case.files) == essence
             for entry, ask in ENTRIES.items():
-                self._one(entry, ended(ask, folder), case, before[entry] if idle else None)
+                self._one(entry, ended(ask, folder), case, before.get(entry) if idle else None)
         except Exception:
             self.tally.wrong.append(f"case {number}, {case.what}\n{traceback.format_exc(limit=-6)}")
         finally:
@@ -201,10 +201,13 @@ class Block:
     def _clean_of(self, corpus: Corpus, folder: Path) -> tuple[Any, dict[str, Any]]:
         if corpus.name not in self._clean:
             put(folder, corpus.files)
-            results = {entry: ask(folder) for entry, ask in ENTRIES.items()}
-            for result in results.values():
+            results = {entry: ended(ask, folder) for entry, ask in ENTRIES.items()}
+            # A run that was stopped early has a report, and is compared with no other.
+            found = {k: r for k, r in results.items() if not isinstance(r, NotComparableError)}
+            assert list(found) == list(ENTRIES)[: 1 if "stopped" in corpus.name else 3], results
+            for result in found.values():
                 check(result, corpus.files)
-            figured = {entry: figures(result) for entry, result in results.items()}
+            figured = {entry: figures(result) for entry, result in found.items()}
             self._clean[corpus.name] = (naive.essence(corpus.files), figured)
         return self._clean[corpus.name]
 
