@@ -60,6 +60,28 @@ def different_generation(
         )
 
 
+def different_versions(
+    task: str, checkpoints: Mapping[str, Mapping[str, Samples]]
+) -> Iterator[str]:
+    """A sentence where other versions of lm-eval asked the checkpoints of a group.
+
+    Args:
+        task: name of the task.
+        checkpoints: checkpoint name -> variant slug -> samples; one checkpoint's variants agree.
+    """
+    found: dict[str, list[str]] = {}
+    for checkpoint, variants in checkpoints.items():
+        version = variants[CANONICAL].settings["lm_eval_version"]
+        told = "one that does not say" if version == "null" else f"{version:.30}"
+        found.setdefault(told, []).append(checkpoint)
+    if len(found) > 1:
+        listed = "; ".join(f"{', '.join(names)}: {version}" for version, names in found.items())
+        yield (
+            f"{task} was run with different versions of lm-eval ({listed}), which may have built "
+            "other prompts from the same items"
+        )
+
+
 def identical_replies(
     task: str, checkpoints: Mapping[str, Mapping[str, Samples]], variants: Iterable[VariantInfo]
 ) -> Iterator[str]:

@@ -92,12 +92,20 @@ def test_two_checkpoints_of_any_layout_are_compared_and_gated(
     tasks = tasks_of(*MAIN, score=lambda k: float(k % 4 == 0))
     write_layout(tmp_path / "b", layout, tasks, name="beta", marked=True)
     found = compare([tmp_path / "a", tmp_path / "b"])
-    assert (found.a, found.b, found.notes) == ("alpha", "beta", ())
+    assert (found.a, found.b) == ("alpha", "beta")
+    version = layout.version if layout.names_version else "one that does not say"
+    told = (
+        f"everyday was run with different versions of lm-eval (alpha: 0.4.12; beta: {version}), "
+        "which may have built other prompts from the same items"
+    )
+    notes = () if layout.version == newest.version else (told,)
+    assert found.notes == notes
     (order,) = [d for d in found.tasks[0].accuracies if d.name == ORDER.slug]
     # Of the 9 changed items (0-2, 4-6, 8-10): alpha 1, 4, 10, beta 0, 4, 8.
     assert (order.accuracy_a, order.accuracy_b) == pytest.approx((3 / 9, 3 / 9))
     decided = run_gate(tmp_path / "a", tmp_path / "b", Policy())
-    assert (decided.baseline, decided.candidate) == ("alpha", "beta")
+    assert (decided.baseline, decided.candidate, decided.notes) == ("alpha", "beta", notes)
+    assert build_report([tmp_path], resamples=50).notes == notes
     (row,) = [r for r in decided.rows if r.must_pass]
     assert row.gate.loss == pytest.approx((9 - 6) / 18)
 
