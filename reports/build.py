@@ -8,11 +8,15 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 from oodrop import DataError, __version__
+from oodrop.reports.checks import printable
 from oodrop.reports.engagement import engagement
 from oodrop.reports.flips import find_flips
+from oodrop.reports.folders import samples_beside, samples_under
 from oodrop.reports.generation import (
     all_generation_words,
     different_generation,
+    different_versions,
+    identical_replies,
     replies_left_out,
     replies_per_item,
 )
@@ -74,7 +78,7 @@ def build_report(
         tasks=tuple(tasks[id(group)] for group in in_order(groups, pools)),
         split_drops=splits,
         split_contrasts=split_contrasts(groups, splits),
-        notes=(*_notes(runs, groups, pools), *unlike, *apart),
+        notes=(*_notes(runs, groups, pools), *unlike, *apart, *_alone(folders, runs)),
     )
 
 
@@ -151,8 +155,9 @@ def _notes(
     yield from _went_without(runs)
     yield from _unchecked(runs)
     for group in groups:
-        yield from _identical_replies(group)
+        yield from identical_replies(group.paired.task, group.samples, group.paired.variants)
         yield from different_generation(group.paired.task, group.samples)
+        yield from different_versions(group.paired.task, group.samples)
         yield from replies_left_out(group.paired.task, group.samples)
         yield from group.left_out
     for pooled in pools:
@@ -163,7 +168,18 @@ def _notes(
         yield from _apart(task, [g for g in every if g.paired.task == task])
     foreign = sorted({name for run in runs for name in run.foreign_tasks})
     if foreign:
-        yield f"results of other tasks were not read: {', '.join(foreign[:5])}"
+        listed = ", ".join(printable(f"{name:.100}") for name in foreign[:5])
+        yield f"results of other tasks were not read: {listed}"
+
+
+def _alone(folders: Sequence[Path], runs: Sequence[RunFile]) -> Iterator[str]:
+    """Samples without the results file that says what they are."""
+    read = {samples.path for run in runs for samples in run.samples}
+    read |= {samples_beside(run.path, name) for run in runs for name in run.foreign_tasks}
+    alone = dict.fromkeys(p for f in folders for p in samples_under(f) if p not in read)
+    if alone:
+        listed = ", ".join(printable(path.name) for path in list(alone)[:3])
+        yield f"{len(alone)} samples files have no results and were not read: {listed}"
 
 
 def _went_without(runs: Sequence[RunFile]) -> Iterator[str]:
@@ -202,17 +218,3 @@ def _apart(task: str, groups: Sequence[Group]) -> Iterator[str]:
             yield (
                 f"{task} was run {what} ({listed}); checkpoints are compared within one {one} only"
             )
-
-
-def _identical_replies(group: Group) -> Iterator[str]:
-    """Two checkpoints with the same replies throughout may have shared an answer cache."""
-    seen: dict[tuple[str, ...], str] = {}
-    slugs = (CANONICAL, *(variant.slug for variant in group.paired.variants))
-    for checkpoint, variants in group.samples.items():
-        key = tuple(variants[slug].replies_digest for slug in slugs)
-        if key in seen:
-            yield (
-                f"{seen[key]} and {checkpoint} gave identical replies on all of "
-                f"{group.paired.task}; did they share an answer cache?"
-            )
-        seen.setdefault(key, checkpoint)

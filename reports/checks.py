@@ -15,6 +15,11 @@ def finite(value: object, metric: str, where: str) -> float:
     return float(value)
 
 
+def printable(text: str) -> str:
+    """A name without what could break out of a line of a log or a terminal."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def shown(value: object) -> str:
     """A value for a message: short, and never a walk through what may be nested deeply."""
     return type(value).__name__ if isinstance(value, (dict, list)) else repr(value)[:60]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from oodrop import NotComparableError, UnknownNameError
+from oodrop.reports.generation import different_versions, identical_replies
 from oodrop.reports.pairing import Group, name_checkpoints, pair
 from oodrop.reports.pooling import in_order, pool
 from oodrop.reports.reader import read_runs
@@ -103,8 +104,15 @@ def compare(
         alpha=alpha,
         tasks=tuple(_task(g.paired, first, second, margin, alpha) for g in groups),
         splits=_splits(groups, first, second, alpha),
-        notes=tuple(note for g in groups for note in g.left_out),
+        notes=tuple(note for g in groups for note in _notes(g, (first, second))),
     )
+
+
+def _notes(group: Group, two: Sequence[str]) -> Iterator[str]:
+    members = {name: group.samples[name] for name in two}
+    yield from identical_replies(group.paired.task, members, group.paired.variants)
+    yield from different_versions(group.paired.task, members)
+    yield from group.left_out
 
 
 def _splits(groups: Sequence[Group], a: str, b: str, alpha: float) -> tuple[SplitContrast, ...]:

@@ -17,7 +17,7 @@ import orjson
 
 from oodrop import DataError, __version__
 from oodrop.reports.checks import shown
-from oodrop.reports.lines import parse_object
+from oodrop.reports.lines import read_object
 from oodrop.reports.redaction import redact
 from oodrop.reports.results import RunFile, Samples
 from oodrop.reports.table import DIGEST, OUTCOMES, WEAKEST_FIRST, Array, Items, Parent, Table
@@ -114,10 +114,7 @@ def thaw(path: Path) -> list[RunFile]:
     Raises:
         DataError: naming the file and the field that is not what it must be.
     """
-    try:
-        data = parse_object(path.read_bytes(), str(path))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    data = read_object(path)
     if data.get("schema") != SCHEMA or data.get("schema_version") != SCHEMA_VERSION:
         raise DataError(
             f"{path} is no baseline of this version ({SCHEMA} {SCHEMA_VERSION}), got "

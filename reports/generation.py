@@ -6,6 +6,7 @@ import json
 from collections.abc import Iterable, Iterator, Mapping
 
 from oodrop.reports.results import CANONICAL, Samples
+from oodrop.reports.statistics import VariantInfo
 
 
 def generation_words(samples: Samples) -> str | None:
@@ -57,6 +58,49 @@ def different_generation(
             f"{task} was generated with different settings ({listed}); a reply that is cut off "
             "before its verdict counts as wrong"
         )
+
+
+def different_versions(
+    task: str, checkpoints: Mapping[str, Mapping[str, Samples]]
+) -> Iterator[str]:
+    """A sentence where other versions of lm-eval asked the checkpoints of a group.
+
+    Args:
+        task: name of the task.
+        checkpoints: checkpoint name -> variant slug -> samples; one checkpoint's variants agree.
+    """
+    found: dict[str, list[str]] = {}
+    for checkpoint, variants in checkpoints.items():
+        version = variants[CANONICAL].settings["lm_eval_version"]
+        told = "one that does not say" if version == "null" else f"{version:.30}"
+        found.setdefault(told, []).append(checkpoint)
+    if len(found) > 1:
+        listed = "; ".join(f"{', '.join(names)}: {version}" for version, names in found.items())
+        yield (
+            f"{task} was run with different versions of lm-eval ({listed}), which may have built "
+            "other prompts from the same items"
+        )
+
+
+def identical_replies(
+    task: str, checkpoints: Mapping[str, Mapping[str, Samples]], variants: Iterable[VariantInfo]
+) -> Iterator[str]:
+    """A sentence for two checkpoints with the same replies throughout: a cache may be shared.
+
+    Args:
+        task: name of the task.
+        checkpoints: checkpoint name -> variant slug -> samples.
+        variants: those that every checkpoint has, beside the canonical run.
+    """
+    seen: dict[tuple[str, ...], str] = {}
+    slugs = (CANONICAL, *(variant.slug for variant in variants))
+    for checkpoint, own in checkpoints.items():
+        first = seen.setdefault(tuple(own[slug].replies_digest for slug in slugs), checkpoint)
+        if first != checkpoint:
+            yield (
+                f"{first} and {checkpoint} gave identical replies on all of {task}; did they share "
+                "an answer cache?"
+            )
 
 
 def replies_per_item(checkpoints: Mapping[str, Mapping[str, Samples]]) -> dict[str, int]:

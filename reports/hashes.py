@@ -18,6 +18,7 @@ import orjson
 
 from oodrop import DataError
 from oodrop.reports.lines import parse_exactly
+from oodrop.reports.replies import argument
 
 HASHES = ("doc_hash", "prompt_hash", "target_hash")
 
@@ -97,9 +98,7 @@ def _prompt(sample: Mapping[str, Any]) -> str | None:
     """The first argument; API chat models log theirs as a list of one text."""
     if "of_task" in sample["doc"]["oodrop"]:
         return None
-    arguments = sample.get("arguments")
-    first = arguments.get("gen_args_0") if isinstance(arguments, dict) else None
-    found = first.get("arg_0") if isinstance(first, dict) else None
+    found = argument(sample, 0, 0)
     if isinstance(found, list) and len(found) == 1:
         (found,) = found
     return found if isinstance(found, str) else None

@@ -3,13 +3,19 @@
 from __future__ import annotations
 
 import json
+import stat
 from collections.abc import Iterator
+from contextlib import contextmanager
+from functools import partial
 from pathlib import Path
-from typing import Any, NamedTuple
+from typing import IO, Any, NamedTuple
 
 import orjson
 
 from oodrop import DataError
+
+LONGEST = 64 * 2**20
+"""Bytes of a line, or of a file that is one object: with more, damage would fill the memory."""
 
 
 class Line(NamedTuple):
@@ -30,18 +36,17 @@ def iterate_lines(path: Path) -> Iterator[Line]:
     """Lines of a file, streamed, split at line feeds alone: texts may hold U+2028 and the like.
 
     Raises:
-        DataError: for an empty file, or a cut last line.
+        DataError: for an empty file, a cut last line, or one above `LONGEST`.
     """
     number, offset = 0, 0
-    try:
-        with path.open("rb") as lines:
-            for number, text in enumerate(lines, 1):
-                if not text.endswith(b"\n"):
-                    raise DataError(f"{path}, line {number}: the file is cut off here")
-                yield Line(number, offset, text)
-                offset += len(text)
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    with _opened(path) as lines:
+        for number, text in enumerate(iter(partial(lines.readline, LONGEST + 1), b""), 1):
+            if len(text) > LONGEST:
+                raise DataError(f"{path}, line {number}: is longer than {LONGEST:,} bytes")
+            if not text.endswith(b"\n"):
+                raise DataError(f"{path}, line {number}: the file is cut off here")
+            yield Line(number, offset, text)
+            offset += len(text)
     if number == 0:
         raise DataError(f"{path} is empty; lm-eval writes such a file when saving failed")
 
@@ -62,11 +67,33 @@ def lines_at(path: Path, offsets: list[int]) -> Iterator[bytes]:
     Raises:
         DataError: when the file cannot be read.
     """
+    with _opened(path) as lines:
+        for offset in offsets:
+            lines.seek(offset)
+            yield lines.readline(LONGEST)
+
+
+def read_object(path: Path) -> dict[str, Any]:
+    """The JSON object that a file holds.
+
+    Raises:
+        DataError: when it cannot be read, is above `LONGEST`, or holds something else.
+    """
+    with _opened(path) as content:
+        text = content.read(LONGEST + 1)
+    if len(text) > LONGEST:
+        raise DataError(f"{path}: is longer than {LONGEST:,} bytes")
+    return parse_object(text, str(path))
+
+
+@contextmanager
+def _opened(path: Path) -> Iterator[IO[bytes]]:
+    """A plain file; a pipe or a device would be waited for, or never end."""
     try:
-        with path.open("rb") as lines:
-            for offset in offsets:
-                lines.seek(offset)
-                yield lines.readline()
+        if not stat.S_ISREG(path.stat().st_mode):
+            raise DataError(f"{path} cannot be read: it is no plain file")
+        with path.open("rb") as content:
+            yield content
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from None
 

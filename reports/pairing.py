@@ -10,6 +10,8 @@ from typing import Any
 import numpy as np
 
 from oodrop import DataError, NotComparableError
+from oodrop.reports.checks import printable
+from oodrop.reports.comparable import check_same_bank, check_same_documents, first_other
 from oodrop.reports.frozen import thaw
 from oodrop.reports.reader import read_runs
 from oodrop.reports.results import CANONICAL, CONTROLS_SCORED, RunFile, Samples
@@ -46,9 +48,7 @@ def name_checkpoints(runs: Sequence[RunFile]) -> dict[str, str]:
     names: dict[str, str] = {}
     for run in runs:
         if run.checkpoint_key not in names:
-            plain = "".join(
-                c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in run.checkpoint_name
-            )
+            plain = printable(run.checkpoint_name)
             taken, name, k = set(names.values()), plain, 2
             while name in taken:
                 name, k = f"{plain} ({k})", k + 1
@@ -96,7 +96,7 @@ def pair(runs: Sequence[RunFile]) -> list[Group]:
             variants = by_task.setdefault((samples.task, checkpoint), {})
             if older := variants.get(samples.variant):
                 _check_settings(checkpoint, older, samples, "an earlier run of it")
-                _check_same_bank(f"two runs of checkpoint {checkpoint}", older, samples)
+                check_same_bank(f"two runs of checkpoint {checkpoint}", older, samples)
             variants[samples.variant] = samples
     groups: dict[tuple[Any, ...], dict[str, dict[str, Samples]]] = {}
     for (task, checkpoint), variants in by_task.items():
@@ -127,7 +127,8 @@ def _linked(canonical: Samples) -> dict[str, Samples]:
     """The children that the task made of its own items, as variants of their parents."""
     rows = canonical.rows
     children: dict[str, dict[int, int]] = {}  # what was done -> place of the parent -> the child's
-    for place, parent in rows.parents.items():
+    # By the child's name: which of two is the second one does not depend on the order of rows.
+    for place, parent in sorted(rows.parents.items(), key=lambda found: rows.ids.ids[found[0]]):
         of = rows.ids.index.get(parent.item_id)
         if of is not None:
             name, k = parent.made, 2
@@ -192,10 +193,10 @@ def _check_items(checkpoint: str, canonical: Samples, samples: Samples) -> None:
             f"run hold different items, {missing[0]!r} among {len(missing)}"
         )
     places = rows.ids.places_of(own.ids)
-    text = _first_other(own.canonical_digests, rows.canonical_digests[places])
+    text = first_other(own.canonical_digests, rows.canonical_digests[places])
     prompt = None
     if samples.perturber in CONTROLS_SCORED:
-        prompt = _first_other(own.prompt_digests, rows.prompt_digests[places])
+        prompt = first_other(own.prompt_digests, rows.prompt_digests[places])
     if text is not None and (prompt is None or text <= prompt):
         raise NotComparableError(
             f"checkpoint {checkpoint}, task {samples.task}: {samples.variant} perturbs another "
@@ -207,12 +208,6 @@ def _check_items(checkpoint: str, canonical: Samples, samples: Samples) -> None:
             f"prompt for item {own.ids.ids[prompt]!r} than its canonical run; were the few-shot "
             "examples, the number of processes or a request cache different?"
         )
-
-
-def _first_other(left: Array, right: Array) -> int | None:
-    """The first row in which two tables of digests differ; None where none does."""
-    other = np.flatnonzero((left != right).any(axis=1))
-    return int(other[0]) if len(other) else None
 
 
 def make_group(task: str, members: Mapping[str, Mapping[str, Samples]]) -> Group:
@@ -241,9 +236,7 @@ def make_group(task: str, members: Mapping[str, Mapping[str, Samples]]) -> Group
     for checkpoint in checkpoints[1:]:
         _check_same_task(checkpoints[0], first, checkpoint, members[checkpoint])
         for slug in (CANONICAL, *everywhere):
-            _check_same_documents(
-                checkpoints[0], first[slug], checkpoint, members[checkpoint][slug]
-            )
+            check_same_documents(checkpoints[0], first[slug], checkpoint, members[checkpoint][slug])
     paired = PairedScores(
         task=task,
         metric=first[CANONICAL].metric,
@@ -274,25 +267,6 @@ def _check_same_task(
                 f"checkpoints {a} and {b} ran task {ours.task} with another {key}: "
                 f"{ours.settings[key]!r:.60} and {theirs.settings[key]!r:.60}"
             )
-
-
-def _check_same_bank(who: str, left: Samples, right: Samples) -> None:
-    if left.bank_sha256 != right.bank_sha256:
-        raise NotComparableError(
-            f"{who} replayed banks of one name and different content in {left.task}, {left.variant}"
-        )
-
-
-def _check_same_documents(a: str, left: Samples, b: str, right: Samples) -> None:
-    _check_same_bank(f"checkpoints {a} and {b}", left, right)
-    ids = left.rows.ids
-    places = right.rows.ids.places_of(ids)
-    other = _first_other(left.rows.doc_digests, right.rows.doc_digests[places])
-    if other is not None:
-        raise NotComparableError(
-            f"checkpoints {a} and {b} were sent different documents for item {ids.ids[other]!r} of "
-            f"{left.task}, {left.variant}"
-        )
 
 
 def _clusters(rows: Table) -> Array:

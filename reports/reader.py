@@ -1,4 +1,4 @@
-"""Reads what lm-eval wrote, wherever it was run: results_*.json and the samples beside them.
+"""Reads what lm-eval 0.4.5 to 0.4.13 wrote, wherever it was run: results and samples beside them.
 
 Every line is checked on the way in, and nothing is skipped in silence: a file that is damaged is
 an error that names it. Only what pairing needs stays in memory.
@@ -15,16 +15,17 @@ from typing import Any, NamedTuple
 
 from oodrop import DataError, OodropError
 from oodrop.reports.checks import shown
-from oodrop.reports.lines import parse_object
+from oodrop.reports.folders import is_there, results_under, samples_beside
+from oodrop.reports.lines import read_object
+from oodrop.reports.marker import Marker, marker_above
 from oodrop.reports.results import RunFile, Samples
 from oodrop.reports.samplefile import PREFIX, Job, Sheet
 from oodrop.reports.stopping import Stopped, stopped
 from oodrop.reports.table import Array, Items
 from oodrop.reports.workers import read_sheets
 
-CHECKPOINT_FILE = "oodrop_checkpoint.json"
-# Part of a file name too: no separators, no control characters.
 _COUNTS_SCORED = (0, 4, 13)
+# Part of a file name too: no separators, no control characters.
 _TASK_NAME = re.compile(re.escape(PREFIX) + r"[\w.+-]{1,200}")
 
 
@@ -41,14 +42,7 @@ def read_runs(
     Raises:
         DataError: when a folder is missing, holds no results, or a file in it is damaged.
     """
-    paths: dict[Path, None] = {}
-    for folder in folders:
-        if not folder.exists():
-            raise DataError(f"results folder {folder} does not exist")
-        found = sorted(p for p in folder.rglob("results_*.json") if not _unfinished(p, folder))
-        if not found:
-            raise DataError(f"no lm-eval results (results_*.json) under {folder}")
-        paths.update(dict.fromkeys(p.resolve() for p in found))
+    paths = dict.fromkeys(path for folder in folders for path in results_under(folder))
     plans, stop = _plans(paths, verify)
     jobs = [planned.job for plan in plans for planned in plan.tasks]
     sheets = iter(read_sheets(jobs, processes))
@@ -101,10 +95,6 @@ class _Shared:
         return replace(sheet, rows=own)
 
 
-def _unfinished(path: Path, root: Path) -> bool:
-    return any(part.endswith(".partial") for part in path.relative_to(root).parts[:-1])
-
-
 def _text(value: object, where: object) -> str:
     """A setting as text: it can be compared, hashed and shown, whatever it was."""
     try:
@@ -133,14 +123,11 @@ def _plans(paths: Iterable[Path], verify: bool) -> tuple[list[_Plan], OodropErro
 
 
 def _results(path: Path) -> dict[str, Any]:
-    try:
-        data = parse_object(path.read_bytes(), str(path))
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from None
+    data = read_object(path)
     date = data.get("date")
     if not isinstance(data.get("config"), dict) or not isinstance(data.get("configs"), dict):
         raise DataError(f"{path} is no results file of lm-eval: config or configs is missing")
-    if not isinstance(date, (int, float)) or not 0 <= date < 253_402_300_800:
+    if not isinstance(date, (int, float)) or date is True or not 0 <= date < 253_402_300_800:
         raise DataError(f"{path}: 'date' must be seconds since 1970, got {shown(date)}")
     return data
 
@@ -148,7 +135,7 @@ def _results(path: Path) -> dict[str, Any]:
 def _run_file(path: Path, data: Mapping[str, Any]) -> RunFile:
     config = data["config"]
     model, args = _text(config.get("model"), path), _arguments(config.get("model_args"), path)
-    marker = marked(path) or Marker(*_named(model, args), {})
+    marker = marker_above(path) or Marker(*_named(model, args), {})
     return RunFile(
         path=path,
         checkpoint_key=marker.key,
@@ -162,34 +149,6 @@ def _run_file(path: Path, data: Mapping[str, Any]) -> RunFile:
         foreign_tasks=tuple(name for name in data["configs"] if not name.startswith(PREFIX)),
         left_out=marker.left_out,
     )
-
-
-class Marker(NamedTuple):
-    """What oodrop's own file says of a checkpoint."""
-
-    key: str
-    name: str
-    left_out: Mapping[str, str]
-
-
-def marked(path: Path) -> Marker | None:
-    """What oodrop's own file in one of the folders above says."""
-    for folder in list(path.parents)[:4]:
-        marker = folder / CHECKPOINT_FILE
-        if not marker.exists():
-            continue
-        try:
-            content = parse_object(marker.read_bytes(), str(marker))
-        except OSError as error:
-            raise DataError(f"{marker} cannot be read: {error.strerror}") from None
-        key, name = content.get("fingerprint"), content.get("name")
-        if not isinstance(key, str) or not isinstance(name, str) or not key or not name:
-            raise DataError(f"{marker}: 'fingerprint' and 'name' must both be text")
-        left_out = content.get("left_out", {})
-        if not isinstance(left_out, dict) or not all(isinstance(v, str) for v in left_out.values()):
-            raise DataError(f"{marker}: 'left_out' must be an object of texts")
-        return Marker(key, name, left_out)
-    return None
 
 
 def checkpoint_name(model: str, args: str) -> str:
@@ -237,6 +196,9 @@ def _declared(path: Path, data: Mapping[str, Any], task: str) -> _Declared:
         raise DataError(f"{path}: metric and filter of {task} must be text")
     if type(chance) not in (int, float) or not 0 <= chance < 1:
         raise DataError(f"{path}: chance of {task} must be in [0, 1), got {shown(chance)}")
+    directions = _noted(data, "higher_is_better", task)
+    if isinstance(directions, dict) and directions.get(metric) is False:
+        raise DataError(f"{path}: less of {metric} is better for {task}; a drop needs more of it")
     heldout_of = found.get("heldout_of")
     if not isinstance(heldout_of, (str, type(None))):
         raise DataError(f"{path}: heldout_of of {task} must be text, got {shown(heldout_of)}")
@@ -289,8 +251,8 @@ def _settings(path: Path, data: Mapping[str, Any], task: str) -> dict[str, str]:
 def _planned(results: Path, data: Mapping[str, Any], task: str, verify: bool) -> _Planned:
     if not _TASK_NAME.fullmatch(task):
         raise DataError(f"{results}: {shown(task)} is not the name of a task")
-    path = results.with_name(f"samples_{task}_{results.stem.removeprefix('results_')}.jsonl")
-    if not path.exists():
+    path = samples_beside(results, task)
+    if not is_there(path):
         raise DataError(f"{results} lists {task} but {path.name} is missing; use --log_samples")
     declared = _declared(results, data, task)
     job = Job(
@@ -302,8 +264,16 @@ def _planned(results: Path, data: Mapping[str, Any], task: str, verify: bool) ->
         scored=_scored_documents(data, task),
         task_hash=_task_hash(data, task),
         verify=verify,
+        only_filter=_filters(data, task) == {declared.filter},
     )
     return _Planned(job, declared)
+
+
+def _filters(data: Mapping[str, Any], task: str) -> set[str]:
+    """The filters that the scores of a task are listed under, as ``metric,filter``."""
+    scores = _noted(data, "results", task)
+    names = scores if isinstance(scores, dict) else {}
+    return {name.partition(",")[2] for name in names if "," in name}
 
 
 def _scored_documents(data: Mapping[str, Any], task: str) -> int | None:

@@ -12,8 +12,10 @@ _ROOM = 20_000
 
 def prompt_of(sample: Mapping[str, Any]) -> str:
     """The context of the first request; API chat models log it as a one-element list."""
-    context = _first_argument(sample, 0, "arg_0")
-    return _text(context[0] if isinstance(context, list) and context else context)
+    context = argument(sample, 0, 0)
+    if isinstance(context, list) and context:
+        context = context[0]
+    return _text("" if context is None else context)
 
 
 def reply_of(sample: Mapping[str, Any]) -> str:
@@ -27,7 +29,7 @@ def reply_of(sample: Mapping[str, Any]) -> str:
     if _generated(sample) or not all(_is_choice(reply) for reply in replies):
         return _numbered(_flat(replies))
     values = [_number(reply[0]) for reply in replies]
-    options = [_text(_first_argument(sample, k, "arg_1")).strip() for k in range(len(values))]
+    options = [_text(argument(sample, k, 1)).strip() for k in range(len(values))]
     listed = ", ".join(f"{o} {v:.2f}" for o, v in zip(options, values, strict=True))
     return f"{options[_best(values)]}\n(log-likelihoods: {listed})"
 
@@ -37,7 +39,7 @@ def options_of(sample: Mapping[str, Any]) -> list[str]:
     replies = sample.get("filtered_resps")
     if not isinstance(replies, list) or _generated(sample) or not all(map(_is_choice, replies)):
         return []
-    return [_text(_first_argument(sample, k, "arg_1")).strip() for k in range(len(replies))]
+    return [_text(argument(sample, k, 1)).strip() for k in range(len(replies))]
 
 
 def answers_of(sample: Mapping[str, Any]) -> tuple[list[str], str]:
@@ -74,7 +76,7 @@ def _best(values: list[float]) -> int:
 
 def _generated(sample: Mapping[str, Any]) -> bool:
     """Whether the first request was to generate: lm-eval then logs settings, not an option."""
-    return isinstance(_first_argument(sample, 0, "arg_1"), dict)
+    return isinstance(argument(sample, 0, 1), dict)
 
 
 def _flat(replies: list[Any]) -> list[str]:
@@ -102,12 +104,18 @@ def _is_choice(reply: object) -> bool:
     return isinstance(reply, list) and len(reply) == 2 and _text(reply[1]) in ("True", "False")
 
 
-def _first_argument(sample: Mapping[str, Any], request: int, name: str) -> Any:
-    arguments = sample.get("arguments")
-    request_arguments = (
-        arguments.get(f"gen_args_{request}") if isinstance(arguments, dict) else None
-    )
-    return request_arguments.get(name, "") if isinstance(request_arguments, dict) else ""
+def argument(sample: Mapping[str, Any], request: int, place: int) -> Any:
+    """An argument of a request, None where there is none.
+
+    Files hold objects of ``gen_args_0`` and ``arg_0``; what `lm_eval.evaluate` returns, lists.
+    """
+    found = sample.get("arguments")
+    for name, k in ((f"gen_args_{request}", request), (f"arg_{place}", place)):
+        if isinstance(found, list):
+            found = found[k] if k < len(found) else None
+        else:
+            found = found.get(name) if isinstance(found, dict) else None
+    return found
 
 
 def _text(value: object) -> str:

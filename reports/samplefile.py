@@ -51,6 +51,7 @@ class Job:
         scored: how many documents have a metric; None where that is not known.
         task_hash: lm-eval's hash of all hashes of the task; None where there is none.
         verify: whether hashes are computed again.
+        only_filter: whether the task has no other filter: lm-eval 0.4.5 names none in a row.
     """
 
     path: Path
@@ -61,6 +62,7 @@ class Job:
     scored: int | None = None
     task_hash: str | None = None
     verify: bool = False
+    only_filter: bool = False
 
 
 @dataclass(frozen=True)
@@ -97,7 +99,7 @@ def read_sheet(job: Job) -> Sheet:
         sample = parse_object(line.text, where)
         if whole:
             hashed.update(hash_of_hashes(sample) or b"")
-        if sample.get("filter", job.filter) == job.filter:
+        if _filter(sample, job, where) == job.filter:
             rows.add(sample, where, line.offset)
             if job.verify:
                 rows.unchecked += check_hashes(
@@ -109,6 +111,20 @@ def read_sheet(job: Job) -> Sheet:
             f"{job.results.name} has another hash of all of them (task_hashes)"
         )
     return rows.sheet()
+
+
+def _filter(sample: Mapping[str, Any], job: Job, where: str) -> str:
+    """The filter that a row is of."""
+    if "filter" not in sample and job.only_filter:
+        return job.filter
+    found = sample.get("filter")
+    if not isinstance(found, str):
+        raise DataError(
+            f"{where}: 'filter' must be text, got {shown(found)}; rows of lm-eval 0.4.5 have none "
+            f"and are read where {job.results.name} lists scores of {job.task} under one filter, "
+            f"{job.filter!r}"
+        )
+    return found
 
 
 class _Rows:

@@ -16,8 +16,9 @@ from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.models import REFERENCE_MODELS
 from oodrop.harness_ext.reference.score import METRIC, PLAIN
 from oodrop.harness_ext.runner.stages import MARKER
+from oodrop.reports.marker import CHECKPOINT_FILE
 from oodrop.reports.pairing import name_checkpoints
-from oodrop.reports.reader import CHECKPOINT_FILE, read_runs
+from oodrop.reports.reader import read_runs
 from oodrop.reports.results import RunFile, Samples
 from oodrop.tasks import get_task
 

@@ -46,7 +46,7 @@ from oodrop.harness_ext.runner.stages import (
     write_json,
 )
 from oodrop.harness_ext.variants import banks_of
-from oodrop.reports.reader import CHECKPOINT_FILE
+from oodrop.reports.marker import CHECKPOINT_FILE
 from oodrop.reports.redaction import scrubbed
 
 

@@ -13,7 +13,7 @@ from oodrop import DataError
 from oodrop.reports.bundle.leaks import Leaks, check_lines, leaks_of
 from oodrop.reports.bundle.manifest import check_names
 from oodrop.reports.lines import parse_object
-from oodrop.reports.reader import CHECKPOINT_FILE, marked
+from oodrop.reports.marker import CHECKPOINT_FILE, marker_above
 from oodrop.reports.results import RunFile
 
 RAW = "raw"
@@ -99,7 +99,7 @@ def _is_link(path: Path) -> DataError:
 
 def _write_marker(runs: Sequence[RunFile], raw: Path, leaks: Leaks) -> None:
     """The file that names the checkpoint, where `oodrop run` left one."""
-    if not any(marked(run.path) for run in runs):
+    if not any(marker_above(run.path) for run in runs):
         return
     left_out = {slug: reason for run in runs for slug, reason in run.left_out.items()}
     content = {

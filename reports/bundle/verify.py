@@ -16,8 +16,8 @@ from oodrop.reports.bundle.derived import METADATA, RECORDS, REPORT, ROBUSTNESS,
 from oodrop.reports.bundle.manifest import MANIFEST, Manifest, entry_of, names_in, read_manifest
 from oodrop.reports.bundle.raw import RAW
 from oodrop.reports.lines import parse_exactly
+from oodrop.reports.marker import CHECKPOINT_FILE
 from oodrop.reports.pairing import name_checkpoints, one_checkpoint
-from oodrop.reports.reader import CHECKPOINT_FILE
 from oodrop.reports.render.text import shorten
 from oodrop.reports.results import RunFile
 
