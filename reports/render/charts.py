@@ -1,8 +1,10 @@
-"""A task's two drawings, as SVG: forest plot and heat map."""
+"""A task's drawings, as SVG: forest plot, heat map, severity curves."""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+
+import altair as alt
 
 from oodrop.reports.model import Report, TaskReport
 from oodrop.reports.render.canvas import standalone, svg
@@ -11,8 +13,9 @@ from oodrop.reports.render.heatmap import heatmap
 from oodrop.reports.render.labels import task_labels
 from oodrop.reports.render.points import count
 from oodrop.reports.render.rows import checkpoint_names
+from oodrop.reports.render.severity import severity_chart
 
-__all__ = ["TaskCharts", "draw", "forest", "heatmap", "standalone"]
+__all__ = ["TaskCharts", "draw", "forest", "heatmap", "severity_chart", "standalone"]
 
 
 @dataclass(frozen=True)
@@ -21,6 +24,7 @@ class TaskCharts:
 
     forest: str | None
     heatmap: str | None
+    severity: str | None = None
 
 
 def draw(report: Report) -> tuple[TaskCharts, ...]:
@@ -31,21 +35,25 @@ def draw(report: Report) -> tuple[TaskCharts, ...]:
 
 
 def _draw(task: TaskReport, label: str) -> TaskCharts:
-    plot, cells = forest(task, label), heatmap(task, label)
     where = f"{label}, {count(len(checkpoint_names(task)), 'checkpoint')}"
     return TaskCharts(
-        forest=svg(
-            plot,
+        forest=_svg(
+            forest(task, label),
             f"Forest plot of drops in points with both intervals, {where}. "
             "The table of drops holds the same numbers.",
-        )
-        if plot
-        else None,
-        heatmap=svg(
-            cells,
+        ),
+        heatmap=_svg(
+            heatmap(task, label),
             f"Heat map of drops in points by variant and checkpoint, {where}. "
             "The table of drops holds the same numbers.",
-        )
-        if cells
-        else None,
+        ),
+        severity=_svg(
+            severity_chart(task, label),
+            f"Severity curves: drops in points at each severity of a perturber, {where}. "
+            "The table of severities holds the same numbers.",
+        ),
     )
+
+
+def _svg(drawn: alt.LayerChart | None, description: str) -> str | None:
+    return None if drawn is None else svg(drawn, description)

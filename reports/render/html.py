@@ -61,6 +61,7 @@ class TaskView:
     flags: tuple[FlagNote, ...]
     forest: Markup | None
     heatmap: Markup | None
+    severity: Markup | None
     flips: tuple[CheckpointFlips, ...]
     repeats: str
     engagement: EngagementTable | None
@@ -106,6 +107,7 @@ def _view(task: TaskReport, label: str, anchor: str, charts: TaskCharts, room: i
         flags=flag_notes(task),
         forest=_drawing(charts.forest),
         heatmap=_drawing(charts.heatmap),
+        severity=_drawing(charts.severity),
         flips=grouped(task, room),
         repeats=repeats_words(task),
         engagement=engagement_table(task),
