@@ -15,7 +15,7 @@ from oodrop.reports.statistics import (
 )
 from oodrop.reports.stopping import Stopped
 
-SCHEMA_VERSION = "0.5"
+SCHEMA_VERSION = "0.6"
 
 
 @dataclass(frozen=True)

@@ -1,4 +1,4 @@
-"""A task's drawings, as SVG: forest plot, heat map, severity curves."""
+"""A task's drawings, as SVG: forest plot, heat map, accuracy plane, severity curves."""
 
 from __future__ import annotations
 
@@ -11,11 +11,12 @@ from oodrop.reports.render.canvas import standalone, svg
 from oodrop.reports.render.forest import forest
 from oodrop.reports.render.heatmap import heatmap
 from oodrop.reports.render.labels import task_labels
+from oodrop.reports.render.plane import plane_chart
 from oodrop.reports.render.points import count
 from oodrop.reports.render.rows import checkpoint_names
 from oodrop.reports.render.severity import severity_chart
 
-__all__ = ["TaskCharts", "draw", "forest", "heatmap", "severity_chart", "standalone"]
+__all__ = ["TaskCharts", "draw", "forest", "heatmap", "plane_chart", "severity_chart", "standalone"]
 
 
 @dataclass(frozen=True)
@@ -24,6 +25,7 @@ class TaskCharts:
 
     forest: str | None
     heatmap: str | None
+    plane: str | None = None
     severity: str | None = None
 
 
@@ -46,6 +48,11 @@ def _draw(task: TaskReport, label: str) -> TaskCharts:
             heatmap(task, label),
             f"Heat map of drops in points by variant and checkpoint, {where}. "
             "The table of drops holds the same numbers.",
+        ),
+        plane=_svg(
+            plane_chart(task, label),
+            f"Accuracy on variants against canonical accuracy, a point per checkpoint, {where}. "
+            "The table of both accuracies holds the same numbers.",
         ),
         severity=_svg(
             severity_chart(task, label),

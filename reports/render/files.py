@@ -68,5 +68,7 @@ def _contents(report: Report) -> Iterator[tuple[str, bytes]]:
             yield f"forest_{stem}.svg", standalone(drawn.forest).encode()
         if drawn.heatmap:
             yield f"heatmap_{stem}.svg", standalone(drawn.heatmap).encode()
+        if drawn.plane:
+            yield f"plane_{stem}.svg", standalone(drawn.plane).encode()
         if drawn.severity:
             yield f"severity_{stem}.svg", standalone(drawn.severity).encode()

@@ -23,6 +23,7 @@ from oodrop.reports.render.flags import FlagNote, flag_notes
 from oodrop.reports.render.flips import CheckpointFlips, grouped, room_per_flip
 from oodrop.reports.render.labels import task_labels
 from oodrop.reports.render.pages import page_environment
+from oodrop.reports.render.pairs import pair_findings
 from oodrop.reports.render.points import (
     accuracy_span,
     count,
@@ -37,7 +38,7 @@ from oodrop.reports.render.questions import question_tables
 from oodrop.reports.render.rows import Row, checkpoint_names, rows
 from oodrop.reports.render.splits import MEANING, split_finding, split_pairs, split_table
 from oodrop.reports.render.tables import Table
-from oodrop.reports.render.verdict import Verdict, verdicts
+from oodrop.reports.render.verdict import Finding, Verdict, verdicts
 
 if TYPE_CHECKING:
     from oodrop.reports.render.charts import TaskCharts
@@ -61,7 +62,9 @@ class TaskView:
     flags: tuple[FlagNote, ...]
     forest: Markup | None
     heatmap: Markup | None
+    plane: Markup | None
     severity: Markup | None
+    pairs: tuple[Finding, ...]
     flips: tuple[CheckpointFlips, ...]
     repeats: str
     engagement: EngagementTable | None
@@ -107,7 +110,9 @@ def _view(task: TaskReport, label: str, anchor: str, charts: TaskCharts, room: i
         flags=flag_notes(task),
         forest=_drawing(charts.forest),
         heatmap=_drawing(charts.heatmap),
+        plane=_drawing(charts.plane),
         severity=_drawing(charts.severity),
+        pairs=pair_findings(task),
         flips=grouped(task, room),
         repeats=repeats_words(task),
         engagement=engagement_table(task),

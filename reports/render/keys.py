@@ -36,7 +36,7 @@ def heading(
     keys, signs = [], []
     for k, name in enumerate(names):
         y = top + _LINE * (k + 0.5)
-        words = f"  ({after[k]})" if after else ""
+        words = f"  ({after[k]})" if after and after[k] else ""
         keys.append({"text": f"{shorten(name, 60)}{words}", "y": y})
         signs.append({"y": y, "colour": colour(k), "fill": colour(k), "shape": shape(k)})
     above = top - 15.0 * len(about)

@@ -61,12 +61,12 @@ def test_tables_and_drawings_are_labelled(parsed, report):
     assert {*scopes} == {"col", "row", "rowgroup"}
     assert len(parsed.all("caption")) == len(parsed.all("table"))
     svgs = parsed.all("svg")
-    assert len(svgs) == 6
+    assert len(svgs) == 9
     assert all(a["role"] == "img" and len(a["aria-label"]) > 20 for a in svgs)
     regions = [a for a in parsed.all("div") if "scroll" in a.get("class", "")]
     asked = sum(len(question_tables(task)) for task in report.tasks)
-    assert asked == 15
-    assert len(regions) == 6 + 3 * 3 + 1 + 1 + asked
+    assert asked == 18
+    assert len(regions) == 9 + 3 * 3 + 1 + 1 + asked
     assert all(a["tabindex"] == "0" and a["aria-label"] for a in regions)
 
 
