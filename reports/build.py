@@ -6,11 +6,12 @@ import re
 from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from oodrop import DataError, __version__
 from oodrop.reports.engagement import engagement
-from oodrop.reports.flips import find_flips
+from oodrop.reports.flips import every_flip, find_flips
 from oodrop.reports.generation import (
     all_generation_words,
     different_generation,
@@ -120,7 +121,13 @@ def _task_report(
         if gates
         else ask(group.paired, references=references, resamples=resamples, seed=seed),
         stopped=gates,
+        every_flip=None if _is_pool(group) else partial(every_flip, group),
     )
+
+
+def _is_pool(group: Group) -> bool:
+    """Whether its items are those of other tasks in the report."""
+    return any(variants[CANONICAL].parts for variants in group.samples.values())
 
 
 def _without_left_out(analysis: Analysis, group: Group) -> Analysis:

@@ -10,27 +10,28 @@ from oodrop import DataError
 from oodrop.reports.model import Report
 from oodrop.reports.render.csvfile import drops_csv, engagement_csv, split_drops_csv
 from oodrop.reports.render.html import report_html
-from oodrop.reports.render.jsonfile import report_json
+from oodrop.reports.render.jsonfile import flip_lines, report_json
 from oodrop.reports.render.labels import file_stems
 from oodrop.reports.render.markdown import summary_markdown
-from oodrop.reports.writing import write_whole
+from oodrop.reports.writing import write_streamed, write_whole
 
 
 def write_report(report: Report, folder: Path) -> list[Path]:
     """Write report.html, report.json, summary.md, drops.csv and two SVGs per task into `folder`.
 
     Where a task has held-out items in another, split_drops.csv too; where one logs how the replies
-    were, engagement.csv.
+    were, engagement.csv. A report that was read from runs has every flipped item in flips.jsonl.
 
     The folder is made where it does not exist. Every file appears in one step under its own name,
     after all of them have been rendered; the paths come back in that order.
 
-    Raises DataError when the folder cannot be written.
+    Raises DataError when the folder cannot be written, or a file of the runs has changed since.
     """
     contents = list(_contents(report))
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        return [write_whole(folder / name, data) for name, data in contents]
+        streamed = [write_streamed(folder / name, flip_lines(report)) for name in _streamed(report)]
+        return [*(write_whole(folder / name, data) for name, data in contents), *streamed]
     except OSError as error:
         reason = error.strerror or type(error).__name__
         raise DataError(f"the report cannot be written to {str(folder)!r}: {reason}") from error
@@ -47,6 +48,11 @@ def check_writable(folder: Path) -> None:
             pass
     except OSError as error:
         raise DataError(f"output folder {folder} cannot be written: {error.strerror}") from None
+
+
+def _streamed(report: Report) -> list[str]:
+    """What may be too large to be held; written first, because reading may fail."""
+    return ["flips.jsonl"] if any(task.every_flip for task in report.tasks) else []
 
 
 def _contents(report: Report) -> Iterator[tuple[str, bytes]]:

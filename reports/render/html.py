@@ -1,7 +1,13 @@
-"""The report as one page that needs nothing else: no network, no script, drawings inside."""
+"""The report as one page that needs nothing else: no network, drawings inside, one small script.
+
+The script hides flipped items that are not asked for. It is ours alone: the page's policy names its
+hash, so that a browser runs nothing else, whatever the texts of a run hold.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -20,9 +26,9 @@ from oodrop.reports.render.engagement import (
     repeats_words,
 )
 from oodrop.reports.render.flags import FlagNote, flag_notes
-from oodrop.reports.render.flips import CheckpointFlips, grouped, room_per_flip
+from oodrop.reports.render.flips import explorer
 from oodrop.reports.render.labels import task_labels
-from oodrop.reports.render.pages import page_environment
+from oodrop.reports.render.pages import TEMPLATES, page_environment
 from oodrop.reports.render.pairs import pair_findings
 from oodrop.reports.render.points import (
     accuracy_span,
@@ -43,9 +49,11 @@ from oodrop.reports.render.verdict import Finding, Verdict, verdicts
 if TYPE_CHECKING:
     from oodrop.reports.render.charts import TaskCharts
 
+SCRIPT = (TEMPLATES / "explorer.js").read_text("utf-8")
+_HASH = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
 POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    "base-uri 'none'; form-action 'none'"
+    f"default-src 'none'; script-src 'sha256-{_HASH}'; style-src 'unsafe-inline'; "
+    "img-src data:; base-uri 'none'; form-action 'none'"
 )
 
 
@@ -65,7 +73,6 @@ class TaskView:
     plane: Markup | None
     severity: Markup | None
     pairs: tuple[Finding, ...]
-    flips: tuple[CheckpointFlips, ...]
     repeats: str
     engagement: EngagementTable | None
     remarks: tuple[tuple[str, str], ...]
@@ -82,11 +89,9 @@ def report_html(report: Report, charts: Sequence[TaskCharts] | None = None) -> s
         from oodrop.reports.render.charts import draw
 
         charts = draw(report)
-    room = room_per_flip(report)
     labelled = zip(report.tasks, task_labels(report), charts, strict=True)
     views = [
-        _view(task, label, f"task-{k}", drawn, room)
-        for k, (task, label, drawn) in enumerate(labelled, 1)
+        _view(task, label, f"task-{k}", drawn) for k, (task, label, drawn) in enumerate(labelled, 1)
     ]
     template = _environment().get_template("report.html.j2")
     return template.render(
@@ -95,11 +100,13 @@ def report_html(report: Report, charts: Sequence[TaskCharts] | None = None) -> s
         splits=split_pairs(report),
         split_meaning=MEANING,
         replies_meaning=REPLIES_MEANING,
+        explorer=explorer(report),
         policy=POLICY,
+        script=Markup(SCRIPT),  # noqa: S704 - our own file
     )
 
 
-def _view(task: TaskReport, label: str, anchor: str, charts: TaskCharts, room: int) -> TaskView:
+def _view(task: TaskReport, label: str, anchor: str, charts: TaskCharts) -> TaskView:
     return TaskView(
         label=label,
         anchor=anchor,
@@ -113,7 +120,6 @@ def _view(task: TaskReport, label: str, anchor: str, charts: TaskCharts, room: i
         plane=_drawing(charts.plane),
         severity=_drawing(charts.severity),
         pairs=pair_findings(task),
-        flips=grouped(task, room),
         repeats=repeats_words(task),
         engagement=engagement_table(task),
         remarks=remarks(task),

@@ -1,5 +1,6 @@
 """The report in a folder."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,3 +87,53 @@ def test_a_folder_that_is_a_file(small, tmp_path):
     (tmp_path / "out").write_text("here already")
     with pytest.raises(DataError, match=r"^the report cannot be written to '.*out': File exists$"):
         write_report(small, tmp_path / "out")
+
+
+# --- flips.jsonl --------------------------------------------------------------------------------
+
+
+def test_every_flip_is_streamed_into_a_file(small, tmp_path):
+    flips = small.tasks[0].flips
+    task = replace(small.tasks[0], every_flip=lambda: iter(flips))
+    paths = write_report(replace(small, tasks=(task,)), tmp_path)
+    assert paths[0].name == "report.html"
+    lines = paths[-1].read_bytes().splitlines()
+    assert paths[-1].name == "flips.jsonl"
+    assert [json.loads(line) for line in lines] == [
+        {"task": "procedural", **vars(flip)} for flip in flips
+    ]
+
+
+def test_lines_are_written_as_they_come(small, tmp_path):
+    """One at a time: the second is asked for when the first has left."""
+    flips, seen = small.tasks[0].flips, []
+
+    def one_by_one():
+        for flip in flips:
+            (temporary,) = tmp_path.glob(".flips.jsonl*")
+            seen.append(temporary.stat().st_size)
+            yield replace(flip, canonical_reply="x" * 100_000)
+
+    task = replace(small.tasks[0], every_flip=one_by_one)
+    write_report(replace(small, tasks=(task,)), tmp_path)
+    assert len(seen) == len(flips) == 2
+    assert seen[1] >= 100_000 > seen[0]
+
+
+def test_a_run_that_changed_leaves_nothing_behind(small, tmp_path):
+    def changed():
+        yield small.tasks[0].flips[0]
+        raise DataError("the file was changed while it was read")
+
+    task = replace(small.tasks[0], every_flip=changed)
+    with pytest.raises(DataError, match="was changed"):
+        write_report(replace(small, tasks=(task,)), tmp_path)
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_hostile_flip_is_one_line_of_json(small, tmp_path, hostile):
+    flip = replace(small.tasks[0].flips[0], variant_reply=hostile + "\n")
+    task = replace(small.tasks[0], every_flip=lambda: iter([flip]))
+    path = write_report(replace(small, tasks=(task,)), tmp_path)[-1]
+    (line,) = path.read_bytes().split(b"\n")[:-1]
+    assert json.loads(line)["variant_reply"] == hostile.replace("\ud800", "⟨U+D800⟩") + "\n"
