@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
 
 import altair as alt
 
 from oodrop.reports.model import Report, TaskReport
-from oodrop.reports.render.canvas import standalone, svg
+from oodrop.reports.render.canvas import png, standalone, svg
 from oodrop.reports.render.forest import forest
 from oodrop.reports.render.heatmap import heatmap
 from oodrop.reports.render.labels import task_labels
@@ -16,7 +17,16 @@ from oodrop.reports.render.points import count
 from oodrop.reports.render.rows import checkpoint_names
 from oodrop.reports.render.severity import severity_chart
 
-__all__ = ["TaskCharts", "draw", "forest", "heatmap", "plane_chart", "severity_chart", "standalone"]
+__all__ = [
+    "TaskCharts",
+    "draw",
+    "forest",
+    "heatmap",
+    "plane_chart",
+    "png",
+    "severity_chart",
+    "standalone",
+]
 
 
 @dataclass(frozen=True)
@@ -27,6 +37,12 @@ class TaskCharts:
     heatmap: str | None
     plane: str | None = None
     severity: str | None = None
+
+    def drawn(self) -> Iterator[tuple[str, str]]:
+        """Name and SVG of those that there are."""
+        for name in (f.name for f in fields(self)):
+            if (found := getattr(self, name)) is not None:
+                yield name, found
 
 
 def draw(report: Report) -> tuple[TaskCharts, ...]:

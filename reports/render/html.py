@@ -27,7 +27,7 @@ from oodrop.reports.render.engagement import (
 )
 from oodrop.reports.render.flags import FlagNote, flag_notes
 from oodrop.reports.render.flips import explorer
-from oodrop.reports.render.labels import task_labels
+from oodrop.reports.render.labels import file_stems, task_labels
 from oodrop.reports.render.pages import TEMPLATES, page_environment
 from oodrop.reports.render.pairs import pair_findings
 from oodrop.reports.render.points import (
@@ -59,10 +59,11 @@ POLICY = (
 
 @dataclass(frozen=True)
 class TaskView:
-    """One task as the template reads it."""
+    """One task as the template reads it; `stem` is what its files are named by, "" for none."""
 
     label: str
     anchor: str
+    stem: str
     task: TaskReport
     names: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
@@ -79,8 +80,12 @@ class TaskView:
     questions: tuple[Table, ...]
 
 
-def report_html(report: Report, charts: Sequence[TaskCharts] | None = None) -> str:
+def report_html(
+    report: Report, charts: Sequence[TaskCharts] | None = None, *, files: bool = False
+) -> str:
     """The page. `charts` are the drawings of `report` where they exist already.
+
+    With `files` it links to the files that `write_report` puts beside it.
 
     Every text of the report is escaped, with control and bidi characters shown as symbols.
     """
@@ -89,9 +94,10 @@ def report_html(report: Report, charts: Sequence[TaskCharts] | None = None) -> s
         from oodrop.reports.render.charts import draw
 
         charts = draw(report)
-    labelled = zip(report.tasks, task_labels(report), charts, strict=True)
+    named = zip(report.tasks, task_labels(report), file_stems(report), charts, strict=True)
     views = [
-        _view(task, label, f"task-{k}", drawn) for k, (task, label, drawn) in enumerate(labelled, 1)
+        _view(task, label, f"task-{k}", stem if files else "", drawn)
+        for k, (task, label, stem, drawn) in enumerate(named, 1)
     ]
     template = _environment().get_template("report.html.j2")
     return template.render(
@@ -101,15 +107,17 @@ def report_html(report: Report, charts: Sequence[TaskCharts] | None = None) -> s
         split_meaning=MEANING,
         replies_meaning=REPLIES_MEANING,
         explorer=explorer(report),
+        files=files,
         policy=POLICY,
         script=Markup(SCRIPT),  # noqa: S704 - our own file
     )
 
 
-def _view(task: TaskReport, label: str, anchor: str, charts: TaskCharts) -> TaskView:
+def _view(task: TaskReport, label: str, anchor: str, stem: str, charts: TaskCharts) -> TaskView:
     return TaskView(
         label=label,
         anchor=anchor,
+        stem=stem,
         task=task,
         names=checkpoint_names(task),
         verdicts=verdicts(task),

@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import csv
+import io
 from dataclasses import replace
 
 import pytest
 
 from oodrop.reports.render.charts import draw
+from oodrop.reports.render.curvescsv import accuracies_csv, severity_csv
 from oodrop.reports.render.severity import severity_chart
 from oodrop.reports.render.ticks import tick_words, ticks
 from oodrop.reports.statistics import VariantInfo
@@ -129,3 +132,27 @@ def test_tick_words():
     assert tick_words((0.0, 0.5, 1.0)) == ("0.0", "0.5", "1.0")
     assert tick_words((62.6, 62.8)) == ("62.6", "62.8")
     assert tick_words((5.0,)) == ("5",)
+
+
+def test_csv_has_a_row_per_point(task, make_report):
+    rows = list(csv.DictReader(io.StringIO(severity_csv(make_report(task))), strict=True))
+    curves = task.questions.severity
+    assert len(rows) == sum(len(c.points) for c in curves)
+    first, point = rows[0], curves[0].points[0]
+    assert (first["checkpoint"], first["perturber"]) == (curves[0].checkpoint, curves[0].perturber)
+    assert (first["severity"], first["variants"]) == ("1", "lexical_keyboard_typo_s1")
+    assert first["drop_points"] == f"{100 * point.estimate:.2f}"
+    assert (first["low"], first["high"]) == (
+        f"{100 * point.interval.low:.2f}", f"{100 * point.interval.high:.2f}"
+    )  # fmt: skip
+    assert first["slope_points"] == f"{100 * curves[0].slope:.2f}"
+
+
+def test_csv_calculates_nothing(make_task, make_report):
+    hostile = tuple(replace(v, perturber="=1+1", slug=f"@{v.slug}") for v in LADDERS[:3])
+    task = make_task(checkpoints=1, names=("+cmd",), variants=hostile, most=0)
+    for made in (severity_csv, accuracies_csv):
+        for row in csv.DictReader(io.StringIO(made(make_report(task)))):
+            assert row["checkpoint"] == "'+cmd"
+            assert row.get("perturber", "'=1+1") == "'=1+1"
+            assert row.get("variants", "'@")[:2] == "'@"
