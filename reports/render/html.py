@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from oodrop.reports.model import Report, TaskReport
 from oodrop.reports.render.engagement import (
@@ -44,6 +44,7 @@ from oodrop.reports.render.questions import question_tables
 from oodrop.reports.render.rows import Row, checkpoint_names, rows
 from oodrop.reports.render.splits import MEANING, split_finding, split_pairs, split_table
 from oodrop.reports.render.tables import Table
+from oodrop.reports.render.text import visible
 from oodrop.reports.render.verdict import Finding, Verdict, verdicts
 
 if TYPE_CHECKING:
@@ -140,10 +141,16 @@ def _drawing(svg: str | None) -> Markup | None:
     return None if svg is None else Markup(svg)  # noqa: S704
 
 
+def _breakable(text: str) -> Markup:
+    """Escaped, and a line may break after each underscore: names of variants are long."""
+    return Markup("_<wbr>").join(escape(part) for part in visible(text).split("_"))
+
+
 def _environment() -> Environment:
     environment = page_environment()
     environment.filters.update(
         accuracy_span=accuracy_span,
+        breakable=_breakable,
         floor_words=floor_words,
         level_words=level_words,
         percent=percent,

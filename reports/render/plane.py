@@ -137,9 +137,10 @@ def _words(square: _Square, x: alt.X, height: float) -> Iterator[alt.Chart]:
 
 
 def _heading(task: TaskReport, plane: AccuracyPlane, label: str, height: float) -> list[alt.Chart]:
+    level = level_words(task.analysis.level)
     about = (
         f"both accuracies over the {plane.n:,} items that a natural variant changed,",
-        f"each with its {level_words(task.analysis.level)}; dashed: nothing lost",
+        f"each with its {level}; dashed: nothing lost; hollow: not on the line",
         plane.reason,
     )
     title = f"Variants against canonical: {shorten(label, 40)}"

@@ -94,7 +94,7 @@ def test_many_failures_to_begin_with_are_remarkable(task):
 
 
 def test_the_page_has_sentences_and_a_table(told, drawn, parse_html):
-    page = report_html(told, drawn)
+    page = report_html(told, drawn).replace("<wbr>", "")
     parsed = parse_html(page)
     assert parsed.open == []
     assert f"<li>kennethp97/v7-grpo-14b: {FAILS}.</li>" in page

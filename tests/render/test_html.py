@@ -12,6 +12,7 @@ from oodrop.reports.render import report_html, verdicts
 from oodrop.reports.render.charts import TaskCharts
 from oodrop.reports.render.points import points, span
 from oodrop.reports.render.questions import question_tables
+from oodrop.reports.statistics import VariantInfo
 
 
 @pytest.fixture(scope="module")
@@ -115,7 +116,7 @@ def test_tables_of_the_data(page):
 def test_flips_can_be_browsed(report, page, parsed):
     total = sum(sum(t.flips_total.values()) for t in report.tasks)
     shown = sum(len(t.flips) for t in report.tasks)
-    assert f"{shown} of {total} flipped items are in this page" in page
+    assert f"{shown} of {total} flipped items are in this page, a seeded sample" in page
     task = report.tasks[0]
     name = task.analysis.accuracies[0].checkpoint
     own = sum(f.checkpoint == name for f in task.flips)
@@ -190,6 +191,12 @@ def test_uninformative_checkpoint(make_task, make_report):
     page = report_html(make_report(make_task(checkpoints=1, accuracy=(0.26,))), [NONE])
     assert "<td>uninformative (not above chance)</td>" in page
     assert "uninformative</strong>: not above chance" in page
+
+
+def test_names_may_break_after_an_underscore_and_are_escaped(make_task, make_report):
+    variant = VariantInfo("a_<b>_c", "lexical.a", "lexical", None, "proved")
+    page = report_html(make_report(make_task(checkpoints=1, variants=(variant,))), [NONE])
+    assert '<th scope="row">a_<wbr>&lt;b&gt;_<wbr>c</th>' in page
 
 
 def test_drops_without_interval_and_no_noise_floor(make_task, make_report):
