@@ -2,15 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 
 from oodrop import DataError, __version__
 from oodrop.reports.checks import printable
 from oodrop.reports.engagement import engagement
-from oodrop.reports.flips import find_flips
+from oodrop.reports.flips import every_flip, find_flips
 from oodrop.reports.folders import samples_beside, samples_under
 from oodrop.reports.generation import (
     all_generation_words,
@@ -31,7 +32,7 @@ from oodrop.reports.pairing import Group, name_checkpoints, pair
 from oodrop.reports.pooling import Pool, in_order, pool
 from oodrop.reports.reader import read_runs
 from oodrop.reports.redaction import redact
-from oodrop.reports.results import CANONICAL, RunFile
+from oodrop.reports.results import CANONICAL, REFERENCE_MODELS, RunFile
 from oodrop.reports.splits import split_contrasts, split_drops
 from oodrop.reports.statistics import Analysis, Questions, analyse, ask
 from oodrop.reports.statistics.intervals.headline import Choice
@@ -66,8 +67,9 @@ def build_report(
         raise DataError(f"no oodrop task among the results under {', '.join(map(str, folders))}")
     groups = pair(runs)
     pools, unlike = pool(groups)
+    references = _reference_names(runs)
     tasks = {
-        id(group): _task_report(group, resamples, seed, interval)
+        id(group): _task_report(group, references, resamples, seed, interval)
         for group in (*groups, *(p.group for p in pools))
     }
     splits, apart = split_drops(groups, [tasks[id(g)].analysis.accuracies for g in groups])
@@ -82,7 +84,17 @@ def build_report(
     )
 
 
-def _task_report(group: Group, resamples: int, seed: int, interval: Choice) -> TaskReport:
+def _reference_names(runs: Sequence[RunFile]) -> frozenset[str]:
+    """The checkpoints that bound the scale of a task and are no language models."""
+    names = name_checkpoints(runs)
+    return frozenset(
+        names[run.checkpoint_key] for run in runs if run.model.startswith(REFERENCE_MODELS)
+    )
+
+
+def _task_report(
+    group: Group, references: Collection[str], resamples: int, seed: int, interval: Choice
+) -> TaskReport:
     flips, totals = find_flips(group, seed)
     analysis = analyse(group.paired, resamples=resamples, seed=seed, interval=interval)
     gates = tuple(_stopped(group))
@@ -97,9 +109,17 @@ def _task_report(group: Group, resamples: int, seed: int, interval: Choice) -> T
         replies_per_item=replies_per_item(group.samples),
         engagement=engagement(group),
         # What is asked of the whole task holds for sizes that were fixed before.
-        questions=Questions() if gates else ask(group.paired, resamples=resamples, seed=seed),
+        questions=Questions()
+        if gates
+        else ask(group.paired, references=references, resamples=resamples, seed=seed),
         stopped=gates,
+        every_flip=None if _is_pool(group) else partial(every_flip, group),
     )
+
+
+def _is_pool(group: Group) -> bool:
+    """Whether its items are those of other tasks in the report."""
+    return any(variants[CANONICAL].parts for variants in group.samples.values())
 
 
 def _without_left_out(analysis: Analysis, group: Group) -> Analysis:

@@ -1,4 +1,4 @@
-"""Items whose score moved under a variant, with both prompts and both replies."""
+"""Items whose score moved under a variant, with both prompts and both replies: some, or all."""
 
 from __future__ import annotations
 
@@ -6,6 +6,7 @@ import hashlib
 import heapq
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
+from itertools import groupby
 from pathlib import Path
 from typing import NamedTuple
 
@@ -17,14 +18,13 @@ from oodrop.reports.lines import lines_at, parse_object
 from oodrop.reports.model import MAX_FLIPS, Flip
 from oodrop.reports.pairing import Group
 from oodrop.reports.replies import prompt_of, reply_of
-from oodrop.reports.results import CANONICAL
+from oodrop.reports.results import CANONICAL, Samples
 from oodrop.reports.statistics.numeric import differences
 
 
 class _Place(NamedTuple):
     """An item whose score moved, and by how much: canonical minus variant."""
 
-    rank: bytes
     checkpoint: str
     variant: str
     item_id: str
@@ -39,20 +39,70 @@ def find_flips(group: Group, seed: int) -> tuple[tuple[Flip, ...], Mapping[str, 
     there is noise, or moves because its gold answer did.
     """
     totals = dict.fromkeys(group.paired.checkpoints, 0)
-    chosen = heapq.nsmallest(MAX_FLIPS, _counted(_places(group, seed), totals))
-    texts = _texts(group, chosen)
-    flips = [_flip(group, place, texts) for place in chosen]
+    chosen = heapq.nsmallest(MAX_FLIPS, _counted(_ranked(group, seed), totals))
+    texts = _texts(group, (place for _, place in chosen))
+    flips = [
+        _flip(group, place, *(texts[s.logged(place.item_id)[:2]] for s in _samples(group, place)))
+        for _, place in chosen
+    ]
     flips.sort(key=lambda f: (f.checkpoint, f.variant, f.item_id))
     return tuple(flips), totals
 
 
-def _counted(places: Iterable[_Place], totals: dict[str, int]) -> Iterator[_Place]:
-    for place in places:
+def every_flip(group: Group) -> Iterator[Flip]:
+    """All flips by checkpoint, variant and item, in the order of the group.
+
+    Both files of a variant are read in step: no more than one row of each is held.
+
+    Raises:
+        DataError: when a file has changed since it was read, or cannot be read.
+    """
+    for (old, new), found in groupby(_places(group), lambda place: _paths(group, place)):
+        places = list(found)
+        lines = (
+            lines_at(path, [_samples(group, p)[k].logged(p.item_id).offset for p in places])
+            for k, path in enumerate((old, new))
+        )
+        for place, before, after in zip(places, *lines, strict=True):
+            both = [
+                _logged(line, f"{there.path}, byte {there.offset}", there.item_id)
+                for line, samples in zip((before, after), _samples(group, place), strict=True)
+                for there in [samples.logged(place.item_id)]
+            ]
+            yield _flip(group, place, *both)
+
+
+def _paths(group: Group, place: _Place) -> tuple[Path, Path]:
+    old, new = _samples(group, place)
+    return old.logged(place.item_id).path, new.logged(place.item_id).path
+
+
+def _samples(group: Group, place: _Place) -> tuple[Samples, Samples]:
+    """Canonical and variant."""
+    variants = group.samples[place.checkpoint]
+    return variants[CANONICAL], variants[place.variant]
+
+
+def _counted(
+    ranked: Iterable[tuple[bytes, _Place]], totals: dict[str, int]
+) -> Iterator[tuple[bytes, _Place]]:
+    for rank, place in ranked:
         totals[place.checkpoint] += 1
-        yield place
+        yield rank, place
 
 
-def _places(group: Group, seed: int) -> Iterator[_Place]:
+def _ranked(group: Group, seed: int) -> Iterator[tuple[bytes, _Place]]:
+    """Every flip with the hash that decides whether it is in the sample."""
+    for (checkpoint, slug), places in groupby(_places(group), lambda p: (p.checkpoint, p.variant)):
+        # The beginning is hashed once; there may be half a million flips.
+        start = hashlib.sha256(_bytes(seed, group.paired.task, checkpoint, slug, ""))
+        for place in places:
+            rank = start.copy()
+            rank.update(_bytes(place.item_id))
+            yield rank.digest(), place
+
+
+def _places(group: Group) -> Iterator[_Place]:
     """Every flip, by the sign of the difference of the item's scores (for k replies: the means)."""
     paired = group.paired
     for c, checkpoint in enumerate(paired.checkpoints):
@@ -60,13 +110,8 @@ def _places(group: Group, seed: int) -> Iterator[_Place]:
             if variant.family == "control":
                 continue
             moved = differences(paired.canonical[c], paired.scores[c, v])
-            # The beginning is hashed once; there may be half a million flips.
-            start = hashlib.sha256(_bytes(seed, paired.task, checkpoint, variant.slug, ""))
             for i in np.flatnonzero(paired.changed[v] & (moved != 0.0)):
-                item_id = paired.item_ids[i]
-                rank = start.copy()
-                rank.update(_bytes(item_id))
-                yield _Place(rank.digest(), checkpoint, variant.slug, item_id, float(moved[i]))
+                yield _Place(checkpoint, variant.slug, paired.item_ids[i], float(moved[i]))
 
 
 def _bytes(*parts: object) -> bytes:
@@ -108,10 +153,8 @@ def _logged(line: bytes, where: str, item_id: str) -> _Logged:
     )
 
 
-def _flip(group: Group, place: _Place, texts: Mapping[tuple[Path, str], _Logged]) -> Flip:
-    variants = group.samples[place.checkpoint]
-    canonical, samples = variants[CANONICAL], variants[place.variant]
-    old, new = (texts[s.logged(place.item_id)[:2]] for s in (canonical, samples))
+def _flip(group: Group, place: _Place, old: _Logged, new: _Logged) -> Flip:
+    canonical, samples = _samples(group, place)
     return Flip(
         checkpoint=place.checkpoint,
         variant=place.variant,

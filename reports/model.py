@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
 from typing import Literal
 
 from oodrop.reports.statistics import (
@@ -15,7 +15,7 @@ from oodrop.reports.statistics import (
 )
 from oodrop.reports.stopping import Stopped
 
-SCHEMA_VERSION = "0.5"
+SCHEMA_VERSION = "0.6"
 
 
 @dataclass(frozen=True)
@@ -151,6 +151,8 @@ class TaskReport:
             such thing.
         questions: what is asked of the whole task: contrasts, ranks, the worst variant, …
         stopped: of runs that were stopped early, by variant where its gate stood.
+        every_flip: reads all flipped items again, one at a time, from the files of the runs; None
+            where there are none, and for tasks that pool others. No part of report.json.
     """
 
     task: str
@@ -164,6 +166,9 @@ class TaskReport:
     engagement: tuple[Engagement, ...]
     questions: Questions
     stopped: tuple[StoppedVariant, ...] = ()
+    every_flip: Callable[[], Iterator[Flip]] | None = field(
+        default=None, compare=False, repr=False, metadata={"json": False}
+    )
 
 
 @dataclass(frozen=True)

@@ -12,6 +12,8 @@ from oodrop.reports.table import Table
 
 CANONICAL = "canonical"
 CONTROLS_SCORED = ("control.identity", "control.rerun")
+REFERENCE_MODELS = "oodrop-"
+"""What lm-eval's model types of our reference models begin with."""
 POOLED = "/"
 """Between the name of a task and an item or cluster of it, where tasks are pooled."""
 

@@ -60,6 +60,52 @@ def texts(
     return drawn
 
 
+def pixels(width: float, field: str = "x") -> alt.X:
+    """Pixels from the left, without an axis."""
+    scale = alt.Scale(domain=[0.0, width], nice=False, zero=False)
+    return alt.X(field, type="quantitative", axis=None, scale=scale)
+
+
+def rules(
+    data: Sequence[Datum],
+    x: Across,
+    height: float,
+    *,
+    width: float,
+    opacity: float = 1.0,
+    dash: Sequence[float] = (),
+) -> alt.Chart:
+    """Straight lines from `x`, `y` to `x2`, `y2`, each of its `colour`."""
+    drawn: alt.Chart = (
+        chart(data)
+        .mark_rule(strokeWidth=width, strokeCap="round", opacity=opacity, strokeDash=list(dash))
+        .encode(
+            x=x,
+            x2="x2:Q",
+            y=axis_y("y", height),
+            y2="y2:Q",
+            color=alt.Color("colour", type="nominal", scale=None),
+        )
+    )
+    return drawn
+
+
+def marks(data: Sequence[Datum], x: Across, height: float) -> alt.Chart:
+    """Points at `x` and `y`, each of its `colour`, `fill` and `shape`."""
+    drawn: alt.Chart = (
+        chart(data)
+        .mark_point(size=75, opacity=1.0, strokeWidth=1.5)
+        .encode(
+            x=x,
+            y=axis_y("y", height),
+            stroke=alt.Stroke("colour", type="nominal", scale=None),
+            fill=alt.Fill("fill", type="nominal", scale=None),
+            shape=alt.Shape("shape", type="nominal", scale=None),
+        )
+    )
+    return drawn
+
+
 def chart(data: Sequence[Datum]) -> alt.Chart:
     """A chart of inline data."""
     values: Any = alt.Data
@@ -87,6 +133,14 @@ def svg(chart: alt.LayerChart, description: str) -> str:
     opening, _, rest = drawn.partition(">")
     size = " ".join(_SIZE.findall(opening))
     return f'<svg role="img" aria-label="{html.escape(description)}" {size}>{rest}'
+
+
+def png(drawn: str) -> bytes:
+    """The SVG as a picture for papers and slides: dark ink on white, two pixels to a unit."""
+    opening, _, rest = drawn.partition(">")
+    named = opening.replace("<svg ", '<svg xmlns="http://www.w3.org/2000/svg" color="#1f2328" ', 1)
+    ground = '<rect width="100%" height="100%" fill="#ffffff"/>'
+    return vl_convert.svg_to_png(f"{named}>{ground}{rest}", scale=2.0)
 
 
 def standalone(drawn: str) -> str:

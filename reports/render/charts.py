@@ -1,18 +1,32 @@
-"""A task's two drawings, as SVG: forest plot and heat map."""
+"""A task's drawings, as SVG: forest plot, heat map, accuracy plane, severity curves."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Iterator
+from dataclasses import dataclass, fields
+
+import altair as alt
 
 from oodrop.reports.model import Report, TaskReport
-from oodrop.reports.render.canvas import standalone, svg
+from oodrop.reports.render.canvas import png, standalone, svg
 from oodrop.reports.render.forest import forest
 from oodrop.reports.render.heatmap import heatmap
 from oodrop.reports.render.labels import task_labels
+from oodrop.reports.render.plane import plane_chart
 from oodrop.reports.render.points import count
 from oodrop.reports.render.rows import checkpoint_names
+from oodrop.reports.render.severity import severity_chart
 
-__all__ = ["TaskCharts", "draw", "forest", "heatmap", "standalone"]
+__all__ = [
+    "TaskCharts",
+    "draw",
+    "forest",
+    "heatmap",
+    "plane_chart",
+    "png",
+    "severity_chart",
+    "standalone",
+]
 
 
 @dataclass(frozen=True)
@@ -21,6 +35,14 @@ class TaskCharts:
 
     forest: str | None
     heatmap: str | None
+    plane: str | None = None
+    severity: str | None = None
+
+    def drawn(self) -> Iterator[tuple[str, str]]:
+        """Name and SVG of those that there are."""
+        for name in (f.name for f in fields(self)):
+            if (found := getattr(self, name)) is not None:
+                yield name, found
 
 
 def draw(report: Report) -> tuple[TaskCharts, ...]:
@@ -31,21 +53,30 @@ def draw(report: Report) -> tuple[TaskCharts, ...]:
 
 
 def _draw(task: TaskReport, label: str) -> TaskCharts:
-    plot, cells = forest(task, label), heatmap(task, label)
     where = f"{label}, {count(len(checkpoint_names(task)), 'checkpoint')}"
     return TaskCharts(
-        forest=svg(
-            plot,
+        forest=_svg(
+            forest(task, label),
             f"Forest plot of drops in points with both intervals, {where}. "
             "The table of drops holds the same numbers.",
-        )
-        if plot
-        else None,
-        heatmap=svg(
-            cells,
+        ),
+        heatmap=_svg(
+            heatmap(task, label),
             f"Heat map of drops in points by variant and checkpoint, {where}. "
             "The table of drops holds the same numbers.",
-        )
-        if cells
-        else None,
+        ),
+        plane=_svg(
+            plane_chart(task, label),
+            f"Accuracy on variants against canonical accuracy, a point per checkpoint, {where}. "
+            "The table of both accuracies holds the same numbers.",
+        ),
+        severity=_svg(
+            severity_chart(task, label),
+            f"Severity curves: drops in points at each severity of a perturber, {where}. "
+            "The table of severities holds the same numbers.",
+        ),
     )
+
+
+def _svg(drawn: alt.LayerChart | None, description: str) -> str | None:
+    return None if drawn is None else svg(drawn, description)

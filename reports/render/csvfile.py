@@ -133,26 +133,26 @@ def _names(drop: Drop, evidence: str, label: str, items: int) -> Iterator[str | 
 
 
 def _figures(drop: Drop) -> Iterator[str | int]:
-    yield from map(_hundredths, (drop.estimate, drop.all_items))
-    yield from map(_hundredths, (drop.canonical_accuracy, drop.variant_accuracy))
+    yield from map(hundredths, (drop.estimate, drop.all_items))
+    yield from map(hundredths, (drop.canonical_accuracy, drop.variant_accuracy))
     yield from (drop.n, drop.lost, drop.gained, drop.clusters, f"{drop.g_star:.1f}")
     yield drop.headline.method if drop.headline else "none"
-    yield from _bounds(drop.headline)
-    yield from _bounds(drop.bootstrap)
+    yield from bounds(drop.headline)
+    yield from bounds(drop.bootstrap)
     yield drop.score.method if drop.score else "none"
-    yield from _bounds(drop.score)
-    yield _hundredths(drop.detectable)
+    yield from bounds(drop.score)
+    yield hundredths(drop.detectable)
     yield from (guarded(drop.headline_reason), guarded(" ".join(drop.flags)))
 
 
 def _split_row(drop: SplitDrop) -> Iterator[str | int]:
     yield from map(guarded, (drop.task, drop.heldout, drop.checkpoint))
     both = (drop.inside, drop.outside)
-    yield from map(_hundredths, (drop.estimate, *(a.estimate for a in both)))
+    yield from map(hundredths, (drop.estimate, *(a.estimate for a in both)))
     yield from (*(a.n for a in both), *(a.clusters for a in both))
     yield drop.headline.method if drop.headline else "none"
     for interval in (drop.headline, drop.score, drop.welch):
-        yield from _bounds(interval)
+        yield from bounds(interval)
     yield from (guarded(drop.headline_reason), guarded(" ".join(drop.flags)))
 
 
@@ -167,14 +167,16 @@ def _engagement_row(found: Engagement, label: str) -> Iterator[str | int]:
 def _figures_of(replies: Replies) -> Iterator[str]:
     """In the order of `_REPLIES`."""
     shares = (replies.right, replies.wrong, replies.unparsed, replies.truncated, replies.at_once)
-    yield from map(_hundredths, shares)
+    yield from map(hundredths, shares)
     for tokens in (replies.mean_tokens, replies.median_tokens):
         yield "" if tokens is None else f"{tokens:.2f}"
 
 
-def _bounds(interval: Interval | None) -> Iterator[str]:
-    yield from ("", "") if interval is None else map(_hundredths, (interval.low, interval.high))
+def bounds(interval: Interval | None) -> Iterator[str]:
+    """Low and high in points or percent; empty without an interval."""
+    yield from ("", "") if interval is None else map(hundredths, (interval.low, interval.high))
 
 
-def _hundredths(value: float | None) -> str:
+def hundredths(value: float | None) -> str:
+    """A share in points or percent, with two decimals; empty for None."""
     return "" if value is None else f"{100.0 * value:.2f}"

@@ -7,7 +7,8 @@ from dataclasses import dataclass
 import altair as alt
 
 from oodrop.reports.model import TaskReport
-from oodrop.reports.render.canvas import INK, Across, Datum, axis_y, chart, framed, texts
+from oodrop.reports.render.canvas import INK, Datum, axis_y, chart, framed, marks, texts
+from oodrop.reports.render.keys import heading
 from oodrop.reports.render.palette import GREY, colour, shape
 from oodrop.reports.render.points import changed_words, count, level_words, percent
 from oodrop.reports.render.rows import Row, checkpoint_names, rows
@@ -48,7 +49,7 @@ def forest(task: TaskReport, label: str) -> alt.LayerChart | None:
         _zero(x, height),
         _rules(_whiskers(places, headline=False), x, height, width=1.5),
         _rules(_whiskers(places, headline=True), x, height, width=4.0),
-        _marks(_dots(places), alt.X("x", type="quantitative", scale=x), height),
+        marks(_dots(places), alt.X("x", type="quantitative", scale=x), height),
         *_row_labels(places, headings, height),
         *_heading(task, label, height),
     ]
@@ -190,21 +191,6 @@ def _dots(places: list[_Place]) -> list[Datum]:
     ]
 
 
-def _marks(data: list[Datum], x: Across, height: float) -> alt.Chart:
-    drawn: alt.Chart = (
-        chart(data)
-        .mark_point(size=75, opacity=1.0, strokeWidth=1.5)
-        .encode(
-            x=x,
-            y=axis_y("y", height),
-            stroke=alt.Stroke("colour", type="nominal", scale=None),
-            fill=alt.Fill("fill", type="nominal", scale=None),
-            shape=alt.Shape("shape", type="nominal", scale=None),
-        )
-    )
-    return drawn
-
-
 # --- texts --------------------------------------------------------------------------------------
 
 
@@ -232,28 +218,15 @@ def _size_words(drop: Drop | None) -> str:
 
 
 def _heading(task: TaskReport, label: str, height: float) -> list[alt.Chart]:
-    """Title, key and checkpoints above the plot, from the bottom up."""
     names = checkpoint_names(task)
-    top = -18.0 - 18.0 * len(names)
     floors = task.analysis.noise_floor
-    keys, marks = [], []
-    for k, name in enumerate(names):
-        floor = floors[k] if k < len(floors) else None
-        words = f"noise floor {percent(floor.mean_change)}" if floor else "noise floor not measured"
-        y = top + 18.0 * (k + 0.5)
-        keys.append({"text": f"{shorten(name, 60)}  ({words})", "y": y})
-        marks.append({"y": y, "colour": colour(k), "fill": colour(k), "shape": shape(k)})
-    words = level_words(task.analysis.level)
-    lines = (
+    level = level_words(task.analysis.level)
+    about = (
         "canonical minus variant accuracy over the changed items",
-        f"thick: headline {words}; thin: the other; band: noise floor; hollow: no interval",
+        f"thick: headline {level}; thin: the other; band: noise floor; hollow: no interval",
     )
-    about = [{"text": line, "y": top - 30.0 + 15.0 * k} for k, line in enumerate(lines)]
-    title = [{"text": f"Drop in points: {shorten(label, 70)}", "y": top - 52.0}]
-    left = alt.value(0)
-    return [
-        texts(title, height, align="left", x=left, size=15, bold=True),
-        texts(about, height, align="left", x=left, size=11, opacity=0.75),
-        texts(keys, height, align="left", x=alt.value(14)),
-        _marks(marks, alt.value(5), height),
+    words = [
+        f"noise floor {percent(floor.mean_change)}" if floor else "noise floor not measured"
+        for floor in (floors[k] if k < len(floors) else None for k in range(len(names)))
     ]
+    return heading(f"Drop in points: {shorten(label, 70)}", about, names, height, after=words)

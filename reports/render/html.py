@@ -1,13 +1,19 @@
-"""The report as one page that needs nothing else: no network, no script, drawings inside."""
+"""The report as one page that needs nothing else: no network, drawings inside, one small script.
+
+The script hides flipped items that are not asked for. It is ours alone: the page's policy names its
+hash, so that a browser runs nothing else, whatever the texts of a run hold.
+"""
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from jinja2 import Environment
-from markupsafe import Markup
+from markupsafe import Markup, escape
 
 from oodrop.reports.model import Report, TaskReport
 from oodrop.reports.render.engagement import (
@@ -20,9 +26,10 @@ from oodrop.reports.render.engagement import (
     repeats_words,
 )
 from oodrop.reports.render.flags import FlagNote, flag_notes
-from oodrop.reports.render.flips import CheckpointFlips, grouped, room_per_flip
-from oodrop.reports.render.labels import task_labels
-from oodrop.reports.render.pages import page_environment
+from oodrop.reports.render.flips import explorer
+from oodrop.reports.render.labels import file_stems, task_labels
+from oodrop.reports.render.pages import TEMPLATES, page_environment
+from oodrop.reports.render.pairs import pair_findings
 from oodrop.reports.render.points import (
     accuracy_span,
     count,
@@ -37,23 +44,27 @@ from oodrop.reports.render.questions import question_tables
 from oodrop.reports.render.rows import Row, checkpoint_names, rows
 from oodrop.reports.render.splits import MEANING, split_finding, split_pairs, split_table
 from oodrop.reports.render.tables import Table
-from oodrop.reports.render.verdict import Verdict, verdicts
+from oodrop.reports.render.text import visible
+from oodrop.reports.render.verdict import Finding, Verdict, verdicts
 
 if TYPE_CHECKING:
     from oodrop.reports.render.charts import TaskCharts
 
+SCRIPT = (TEMPLATES / "explorer.js").read_text("utf-8")
+_HASH = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
 POLICY = (
-    "default-src 'none'; style-src 'unsafe-inline'; img-src data:; "
-    "base-uri 'none'; form-action 'none'"
+    f"default-src 'none'; script-src 'sha256-{_HASH}'; style-src 'unsafe-inline'; "
+    "img-src data:; base-uri 'none'; form-action 'none'"
 )
 
 
 @dataclass(frozen=True)
 class TaskView:
-    """One task as the template reads it."""
+    """One task as the template reads it; `stem` is what its files are named by, "" for none."""
 
     label: str
     anchor: str
+    stem: str
     task: TaskReport
     names: tuple[str, ...]
     verdicts: tuple[Verdict, ...]
@@ -61,15 +72,21 @@ class TaskView:
     flags: tuple[FlagNote, ...]
     forest: Markup | None
     heatmap: Markup | None
-    flips: tuple[CheckpointFlips, ...]
+    plane: Markup | None
+    severity: Markup | None
+    pairs: tuple[Finding, ...]
     repeats: str
     engagement: EngagementTable | None
     remarks: tuple[tuple[str, str], ...]
     questions: tuple[Table, ...]
 
 
-def report_html(report: Report, charts: Sequence[TaskCharts] | None = None) -> str:
+def report_html(
+    report: Report, charts: Sequence[TaskCharts] | None = None, *, files: bool = False
+) -> str:
     """The page. `charts` are the drawings of `report` where they exist already.
+
+    With `files` it links to the files that `write_report` puts beside it.
 
     Every text of the report is escaped, with control and bidi characters shown as symbols.
     """
@@ -78,11 +95,10 @@ def report_html(report: Report, charts: Sequence[TaskCharts] | None = None) -> s
         from oodrop.reports.render.charts import draw
 
         charts = draw(report)
-    room = room_per_flip(report)
-    labelled = zip(report.tasks, task_labels(report), charts, strict=True)
+    named = zip(report.tasks, task_labels(report), file_stems(report), charts, strict=True)
     views = [
-        _view(task, label, f"task-{k}", drawn, room)
-        for k, (task, label, drawn) in enumerate(labelled, 1)
+        _view(task, label, f"task-{k}", stem if files else "", drawn)
+        for k, (task, label, stem, drawn) in enumerate(named, 1)
     ]
     template = _environment().get_template("report.html.j2")
     return template.render(
@@ -91,14 +107,18 @@ def report_html(report: Report, charts: Sequence[TaskCharts] | None = None) -> s
         splits=split_pairs(report),
         split_meaning=MEANING,
         replies_meaning=REPLIES_MEANING,
+        explorer=explorer(report),
+        files=files,
         policy=POLICY,
+        script=Markup(SCRIPT),  # noqa: S704 - our own file
     )
 
 
-def _view(task: TaskReport, label: str, anchor: str, charts: TaskCharts, room: int) -> TaskView:
+def _view(task: TaskReport, label: str, anchor: str, stem: str, charts: TaskCharts) -> TaskView:
     return TaskView(
         label=label,
         anchor=anchor,
+        stem=stem,
         task=task,
         names=checkpoint_names(task),
         verdicts=verdicts(task),
@@ -106,7 +126,9 @@ def _view(task: TaskReport, label: str, anchor: str, charts: TaskCharts, room: i
         flags=flag_notes(task),
         forest=_drawing(charts.forest),
         heatmap=_drawing(charts.heatmap),
-        flips=grouped(task, room),
+        plane=_drawing(charts.plane),
+        severity=_drawing(charts.severity),
+        pairs=pair_findings(task),
         repeats=repeats_words(task),
         engagement=engagement_table(task),
         remarks=remarks(task),
@@ -119,10 +141,16 @@ def _drawing(svg: str | None) -> Markup | None:
     return None if svg is None else Markup(svg)  # noqa: S704
 
 
+def _breakable(text: str) -> Markup:
+    """Escaped, and a line may break after each underscore: names of variants are long."""
+    return Markup("_<wbr>").join(escape(part) for part in visible(text).split("_"))
+
+
 def _environment() -> Environment:
     environment = page_environment()
     environment.filters.update(
         accuracy_span=accuracy_span,
+        breakable=_breakable,
         floor_words=floor_words,
         level_words=level_words,
         percent=percent,

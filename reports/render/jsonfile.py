@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import fields, is_dataclass
 from pathlib import Path
 from typing import Any
@@ -30,10 +30,25 @@ def report_json(report: Report) -> bytes:
     return orjson.dumps(whole, option=orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE)
 
 
+def flip_lines(report: Report) -> Iterator[bytes]:
+    """A line of JSON per flipped item of the report, read from the runs one at a time.
+
+    The fields are those of a flip in report.json, and `task` with its label.
+
+    Raises:
+        DataError: when a file of the runs has changed since it was read.
+    """
+    option = orjson.OPT_SORT_KEYS | orjson.OPT_APPEND_NEWLINE
+    for task, label in zip(report.tasks, task_labels(report), strict=True):
+        for flip in task.every_flip() if task.every_flip else ():
+            yield orjson.dumps({"task": label, **plain(flip)}, option=option)
+
+
 def plain(value: Any) -> Any:
     """Dataclasses as objects, with nothing that strict JSON cannot hold."""
     if is_dataclass(value):
-        return {f.name: plain(getattr(value, f.name)) for f in fields(value)}
+        shown = (f.name for f in fields(value) if f.metadata.get("json", True))
+        return {name: plain(getattr(value, name)) for name in shown}
     if isinstance(value, Mapping):
         return {encodable(str(k)): plain(v) for k, v in value.items()}
     if isinstance(value, (list, tuple)):

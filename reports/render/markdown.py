@@ -9,6 +9,7 @@ from oodrop.reports.model import Report, TaskReport
 from oodrop.reports.render.engagement import remarks, repeats_words
 from oodrop.reports.render.flags import flag_notes
 from oodrop.reports.render.labels import task_labels
+from oodrop.reports.render.pairs import pair_findings
 from oodrop.reports.render.points import (
     accuracy_span,
     changed_words,
@@ -97,6 +98,8 @@ def _verdicts(task: TaskReport) -> Iterator[str]:
     for verdict in verdicts(task):
         for finding in verdict.findings:
             yield _finding(verdict.checkpoint, finding)
+    for finding in pair_findings(task):
+        yield _finding("Pairs with one ceiling", finding)
 
 
 def _finding(checkpoint: str, finding: Finding) -> str:

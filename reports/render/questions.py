@@ -5,7 +5,9 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from oodrop.reports.model import TaskReport
+from oodrop.reports.render.pairs import pair_table
 from oodrop.reports.render.points import NOTHING, percent, points, span
+from oodrop.reports.render.robustness import robustness_table, shares
 from oodrop.reports.render.tables import Table
 from oodrop.reports.statistics import Interval, Rate, RelativeDrop
 from oodrop.reports.statistics.columns import ALL
@@ -13,13 +15,19 @@ from oodrop.reports.statistics.columns import ALL
 
 def question_tables(task: TaskReport) -> tuple[Table, ...]:
     """The tables of a task, the ones that decide something first."""
-    others = (_severity(task), _consistency(task), _relative(task), _templates(task))
+    others = (
+        robustness_table(task),
+        _severity(task),
+        _consistency(task),
+        _relative(task),
+        _templates(task),
+    )
     return (*deciding_tables(task), *(table for table in others if table.rows))
 
 
 def deciding_tables(task: TaskReport) -> tuple[Table, ...]:
     """Those that decide between checkpoints or variants: what a terminal has room for."""
-    tables = (_stopped(task), _contrasts(task), _ranks(task), _worst(task))
+    tables = (_stopped(task), _contrasts(task), pair_table(task), _ranks(task), _worst(task))
     return tuple(table for table in tables if table.rows)
 
 
@@ -215,9 +223,7 @@ def _share(rate: Rate | None) -> str:
 
 
 def _shares(rate: Rate | None) -> str:
-    if rate is None or rate.interval is None:
-        return "no interval"
-    return f"[{100.0 * rate.interval.low:.1f}, {100.0 * rate.interval.high:.1f}]"
+    return shares(None if rate is None else rate.interval)
 
 
 def _ratio(found: RelativeDrop) -> Iterator[str]:

@@ -22,6 +22,8 @@ from oodrop.reports.statistics.answers.drop import Drop
 from oodrop.reports.statistics.answers.effective import EffectiveRobustness, effective_robustness
 from oodrop.reports.statistics.answers.engagement import EngagementQuestion, engagement_question
 from oodrop.reports.statistics.answers.equivalence import Equivalence, equivalent
+from oodrop.reports.statistics.answers.pairs import PairQuestions, pair_questions
+from oodrop.reports.statistics.answers.plane import AccuracyPlane, PlanePoint, accuracy_plane
 from oodrop.reports.statistics.answers.ranks import RankSet, rank_sets
 from oodrop.reports.statistics.answers.rates import Consistency, Moves, Rate, consistency
 from oodrop.reports.statistics.answers.relative import (
@@ -63,6 +65,7 @@ __all__ = [
     "ALL",
     "Accuracy",
     "AccuracyDifference",
+    "AccuracyPlane",
     "Analysis",
     "Chances",
     "ClusterSums",
@@ -83,7 +86,9 @@ __all__ = [
     "Interval",
     "Moves",
     "NoiseFloor",
+    "PairQuestions",
     "PairedScores",
+    "PlanePoint",
     "Questions",
     "RankSet",
     "Rate",
@@ -99,6 +104,7 @@ __all__ = [
     "WorstVariant",
     "accuracies",
     "accuracy_difference",
+    "accuracy_plane",
     "analyse",
     "ask",
     "bands",
@@ -129,6 +135,7 @@ __all__ = [
     "noise_floors",
     "one_column",
     "p_value",
+    "pair_questions",
     "random_order",
     "rank_sets",
     "relative_drop",

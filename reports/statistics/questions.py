@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from itertools import combinations
 
 from oodrop.reports.statistics.answers.accuracy import accuracies
 from oodrop.reports.statistics.answers.contrast import Contrast, contrast
 from oodrop.reports.statistics.answers.crossed import Crossed, crossed
+from oodrop.reports.statistics.answers.pairs import PairQuestions, pair_questions
+from oodrop.reports.statistics.answers.plane import AccuracyPlane, accuracy_plane
 from oodrop.reports.statistics.answers.ranks import RankSet, rank_sets
 from oodrop.reports.statistics.answers.rates import Consistency, consistency
 from oodrop.reports.statistics.answers.relative import (
@@ -35,8 +37,10 @@ class Questions:
     lose) under every natural family and all of them together, `contrast_p` Holm's adjusted p values
     over all of these (None where there is none). `worst`, `ranks` and `relative` are over the
     natural variants too, `relative` each with its chance-corrected twin. `templates` are the
-    phrasing perturbers with at least four variants. Everything is empty without natural variants,
-    `contrasts` and `ranks` for a single checkpoint.
+    phrasing perturbers with at least four variants. `plane` sets accuracy on the natural variants
+    against canonical accuracy; `pairs` asks which of two checkpoints with one ceiling loses more,
+    of the checkpoints that `contrasts` hold. Everything is empty without natural variants,
+    `contrasts` and `ranks` for a single checkpoint, `pairs` None where `contrasts` are empty.
     """
 
     contrasts: tuple[Contrast, ...] = ()
@@ -48,12 +52,22 @@ class Questions:
     relative: tuple[RelativeDrop, ...] = ()
     chance_corrected: tuple[RelativeDrop, ...] = ()
     templates: tuple[Crossed, ...] = ()
+    plane: AccuracyPlane | None = None
+    pairs: PairQuestions | None = None
 
 
 def ask(
-    paired: PairedScores, *, resamples: int = 10_000, seed: int = 2026, level: float = 0.95
+    paired: PairedScores,
+    *,
+    references: Collection[str] = (),
+    resamples: int = 10_000,
+    seed: int = 2026,
+    level: float = 0.95,
 ) -> Questions:
     """Everything that a report answers beyond accuracies and drops.
+
+    `references` are checkpoints that are no language models or know the answers: no line of
+    effective robustness runs through them.
 
     Raises OodropError for an impossible level, seed or number of resamples.
     """
@@ -69,6 +83,7 @@ def ask(
         for name in names
     )
     each = [(c, name) for c in paired.checkpoints for name in names]
+    alpha = round(1.0 - level, 12)  # 0.05, not 0.050000000000000044
     return Questions(
         contrasts=contrasts,
         contrast_p=holm([c.p for c in contrasts]),
@@ -86,6 +101,8 @@ def ask(
             for c in paired.checkpoints
             for slugs in _template_banks(paired)
         ),
+        plane=accuracy_plane(paired, references=references, level=level),
+        pairs=pair_questions(paired, able, names, alpha=alpha) if len(able) > 1 else None,
     )
 
 

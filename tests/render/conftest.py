@@ -264,7 +264,7 @@ def hostile_report(make_task) -> Report:
     return replace(made, checkpoints=checkpoints, oodrop_version=HOSTILE)
 
 
-VOID = {"meta", "br", "img", "link"}
+VOID = {"meta", "br", "img", "link", "input", "wbr"}
 
 
 class Page(HTMLParser):

@@ -94,7 +94,7 @@ def test_many_failures_to_begin_with_are_remarkable(task):
 
 
 def test_the_page_has_sentences_and_a_table(told, drawn, parse_html):
-    page = report_html(told, drawn)
+    page = report_html(told, drawn).replace("<wbr>", "")
     parsed = parse_html(page)
     assert parsed.open == []
     assert f"<li>kennethp97/v7-grpo-14b: {FAILS}.</li>" in page
@@ -214,7 +214,7 @@ def test_hostile_names_are_harmless(hostile, hostile_report, parse_html):
     page = report_html(made)
     parsed = parse_html(page)
     assert parsed.open == []
-    assert not {"script", "img"} & {tag for tag, _ in parsed.tags}
+    assert [tag for tag, _ in parsed.tags if tag in ("script", "img")] == ["script"]  # our own
     assert "\x1b" not in page + terminal(made)
     text = summary_markdown(made)
     assert "<script" not in text

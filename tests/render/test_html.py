@@ -1,5 +1,7 @@
 """The page: content, accessibility, self-containment, size."""
 
+import base64
+import hashlib
 import re
 from dataclasses import replace
 from itertools import pairwise
@@ -10,6 +12,7 @@ from oodrop.reports.render import report_html, verdicts
 from oodrop.reports.render.charts import TaskCharts
 from oodrop.reports.render.points import points, span
 from oodrop.reports.render.questions import question_tables
+from oodrop.reports.statistics import VariantInfo
 
 
 @pytest.fixture(scope="module")
@@ -28,8 +31,8 @@ def test_tags_nest_and_headings_are_in_order(parsed):
 def test_sections_come_in_order_of_importance(page):
     ids = re.findall(r'<h2 id="([^"]+)"', page)
     tasks = ["task-1", "task-2", "task-3"]
-    assert ids == ["verdict", "notes", *tasks, "split-1", "provenance", "method"]
-    parts = ["Drops and their", "Table of drops", "Variants by", "Where the", "Flipped items"]
+    assert ids == ["verdict", "notes", *tasks, "split-1", "flips", "provenance", "method"]
+    parts = ["Drops and their", "Table of drops", "Variants by", "Variants against", "Where the"]
     first = page[page.index('<h2 id="task-1"') : page.index('<h2 id="task-2"')]
     places = [first.index(part) for part in parts]
     assert places == sorted(places)
@@ -42,11 +45,15 @@ def test_the_provenance_says_how_many_examples_were_shown(page):
 
 
 def test_the_page_needs_nothing_else(page, parsed):
-    assert (
-        "default-src 'none'; style-src 'unsafe-inline'; img-src data:"
-        in (parsed.all("meta")[1]["content"])
+    (script,) = re.findall(r"<script>(.*)</script>", page, re.S)
+    own = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    assert parsed.all("meta")[1]["content"] == (
+        f"default-src 'none'; script-src 'sha256-{own}'; style-src 'unsafe-inline'; "
+        "img-src data:; base-uri 'none'; form-action 'none'"
     )
-    assert not {"script", "link", "img", "iframe", "object", "use"} & {t for t, _ in parsed.tags}
+    assert parsed.all("script") == [{}]
+    assert not re.search(r"innerHTML|insertAdjacent|eval|Function|fetch|XMLHttp|import", script)
+    assert not {"link", "img", "iframe", "object", "use", "form"} & {t for t, _ in parsed.tags}
     assert not re.search(r"https?://|url\(|@import|javascript:", page)
     links = [a["href"] for a in parsed.all("a")]
     assert all(link.startswith("#") for link in links)
@@ -61,12 +68,12 @@ def test_tables_and_drawings_are_labelled(parsed, report):
     assert {*scopes} == {"col", "row", "rowgroup"}
     assert len(parsed.all("caption")) == len(parsed.all("table"))
     svgs = parsed.all("svg")
-    assert len(svgs) == 6
+    assert len(svgs) == 9
     assert all(a["role"] == "img" and len(a["aria-label"]) > 20 for a in svgs)
     regions = [a for a in parsed.all("div") if "scroll" in a.get("class", "")]
     asked = sum(len(question_tables(task)) for task in report.tasks)
-    assert asked == 15
-    assert len(regions) == 6 + 3 * 3 + 1 + 1 + asked
+    assert asked == 18
+    assert len(regions) == 9 + 3 * 3 + 1 + 1 + 1 + asked
     assert all(a["tabindex"] == "0" and a["aria-label"] for a in regions)
 
 
@@ -106,17 +113,42 @@ def test_tables_of_the_data(page):
     assert "run r3 was left out: different few-shot count" in page
 
 
-def test_flips_can_be_browsed(report, page):
+def test_flips_can_be_browsed(report, page, parsed):
+    total = sum(sum(t.flips_total.values()) for t in report.tasks)
+    shown = sum(len(t.flips) for t in report.tasks)
+    assert f"{shown} of {total} flipped items are in this page, a seeded sample" in page
     task = report.tasks[0]
     name = task.analysis.accuracies[0].checkpoint
-    shown = sum(f.checkpoint == name for f in task.flips)
-    assert f"<summary>{name}: {shown} of {task.flips_total[name]} flips shown</summary>" in page
+    own = sum(f.checkpoint == name for f in task.flips)
+    assert (
+        f'<tr><th scope="row">{name}</th><td>procedural</td><td class="n">{own}</td>'
+        f'<td class="n">{task.flips_total[name]}</td></tr>'
+    ) in page
     flip = task.flips[0]
-    assert f"<summary>{flip.item_id}: lost (better on the canonical prompt)</summary>" in page
+    assert f"<summary>{flip.item_id}: lost (better on the canonical prompt) <span" in page
+    assert f">{flip.checkpoint}, {flip.variant}, procedural</span></summary>" in page
     assert flip.canonical_reply in page
     assert flip.variant_reply in page
-    assert len(re.findall(r"<pre", page)) == 3 * sum(len(t.flips) for t in report.tasks)
+    assert len(re.findall(r"<pre", page)) == 3 * shown
     assert re.search(r"<del>\w+</del><ins>\w+</ins>", page)
+    chosen = [a for a in parsed.all("details") if "data-task" in a]
+    assert len(chosen) == shown
+    assert all(a[f"data-{k}"].isdigit() for a in chosen for k in ("task", "checkpoint", "variant"))
+    assert {a["data-direction"] for a in chosen} == {"lost", "gained"}
+
+
+def test_controls_are_named_and_hidden_until_the_script_runs(parsed):
+    (controls,) = [a for a in parsed.all("div") if a.get("role") == "search"]
+    assert "hidden" in controls
+    fields = [a["id"] for a in (*parsed.all("select"), *parsed.all("input"))]
+    assert len(fields) == 5
+    assert {a["for"] for a in parsed.all("label")} == {*fields}
+    assert {a["name"] for a in parsed.all("select")} == {
+        "task",
+        "checkpoint",
+        "variant",
+        "direction",
+    }
 
 
 def test_deletions_and_insertions_differ_by_more_than_colour(page):
@@ -149,15 +181,22 @@ def test_no_flips(make_task, make_report):
     task = make_task(checkpoints=1, most=0)
     page = report_html(make_report(task), [NONE])
     total = task.flips_total["kennethp97/v7-grpo-14b"]
-    assert f"kennethp97/v7-grpo-14b: 0 of {total} flips shown." in page
+    assert f"0 of {total} flipped items are in this page" in page
+    assert "<script" not in page
     none = replace(task, flips_total={"kennethp97/v7-grpo-14b": 0})
-    assert "kennethp97/v7-grpo-14b: no item flipped." in report_html(make_report(none), [NONE])
+    assert "0 of 0 flipped items are in this page" in report_html(make_report(none), [NONE])
 
 
 def test_uninformative_checkpoint(make_task, make_report):
     page = report_html(make_report(make_task(checkpoints=1, accuracy=(0.26,))), [NONE])
     assert "<td>uninformative (not above chance)</td>" in page
     assert "uninformative</strong>: not above chance" in page
+
+
+def test_names_may_break_after_an_underscore_and_are_escaped(make_task, make_report):
+    variant = VariantInfo("a_<b>_c", "lexical.a", "lexical", None, "proved")
+    page = report_html(make_report(make_task(checkpoints=1, variants=(variant,))), [NONE])
+    assert '<th scope="row">a_<wbr>&lt;b&gt;_<wbr>c</th>' in page
 
 
 def test_drops_without_interval_and_no_noise_floor(make_task, make_report):

@@ -11,6 +11,7 @@ import pytest
 
 from oodrop.reports import model, statistics
 from oodrop.reports.render import SCHEMA_FILE, report_json
+from oodrop.reports.statistics.answers.line import Line
 from oodrop.reports.statistics.intervals.interval import Method
 from oodrop.reports.statistics.variant import FAMILIES
 
@@ -72,6 +73,14 @@ def test_keys_are_sorted(report):
         ("engagement", model.Engagement),
         ("replies", model.Replies),
         ("split_drop", statistics.SplitDrop),
+        ("questions", statistics.Questions),
+        ("accuracy_plane", statistics.AccuracyPlane),
+        ("plane_point", statistics.PlanePoint),
+        ("effective_robustness", statistics.EffectiveRobustness),
+        ("line", Line),
+        ("pair_questions", statistics.PairQuestions),
+        ("equivalence", statistics.Equivalence),
+        ("engagement_question", statistics.EngagementQuestion),
     ],
 )
 def test_the_schema_knows_every_field(name, kind):

@@ -35,8 +35,9 @@ def test_every_question_has_its_rows(asked):
     tables = by_title(asked)
     questions = asked.questions
     assert [len(t.rows) for t in tables.values()] == [
-        *map(len, (questions.contrasts, questions.ranks, questions.worst, questions.severity)),
-        *map(len, (questions.consistency, questions.relative, questions.templates)),
+        *map(len, (questions.contrasts, questions.ranks, questions.worst)),
+        *map(len, (questions.plane.points, questions.severity, questions.consistency)),
+        *map(len, (questions.relative, questions.templates)),
     ]
     assert len(questions.contrasts) == 3 * 3  # pairs x (lexical, phrasing, all)
     assert len(questions.templates) == 3

@@ -11,7 +11,7 @@ import pytest
 
 from oodrop import DataError
 from oodrop.reports import flips as flips_module
-from oodrop.reports.flips import find_flips
+from oodrop.reports.flips import every_flip, find_flips
 from oodrop.reports.model import MAX_FLIPS, Report
 from oodrop.reports.pairing import pair
 from oodrop.reports.reader import read_runs
@@ -206,6 +206,49 @@ def test_a_file_that_changes_between_the_two_readings(tmp_path: Path) -> None:
     path.write_bytes(b"".join([*lines[1:], lines[0]]))  # lines of one length
     with pytest.raises(DataError, match="the file was changed while it was read"):
         find_flips(group, 2026)
+
+
+# --- all of them --------------------------------------------------------------------------------
+
+
+def test_all_of_them_are_read_again(big: Path, read: Read) -> None:
+    (task,) = read(big).tasks
+    assert task.every_flip is not None
+    every = list(task.every_flip())
+    assert len(every) == sum(task.flips_total.values()) > MAX_FLIPS
+    assert {*task.flips} < {*every}
+    assert [f.checkpoint for f in every] == sorted(f.checkpoint for f in every)
+    assert list(task.every_flip()) == every
+
+
+def test_they_are_streamed_from_two_files_at_a_time(
+    big: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (group,) = pair(read_runs([big]))
+    read_so_far: list[str] = []
+    real = flips_module.lines_at
+
+    def spy(path: Path, offsets: list[int]) -> Any:
+        for line in real(path, offsets):
+            read_so_far.append(path.name)
+            yield line
+
+    monkeypatch.setattr(flips_module, "lines_at", spy)
+    flips = every_flip(group)
+    for k in range(1, 6):
+        next(flips)
+        assert len(read_so_far) == 2 * k
+    assert len({*read_so_far}) == 2
+
+
+def test_all_of_a_file_that_changed(tmp_path: Path) -> None:
+    write_run(tmp_path, tasks_of(*MAIN))
+    (group,) = pair(read_runs([tmp_path]))
+    path = samples_file(tmp_path, TYPO)
+    lines = path.read_bytes().splitlines(keepends=True)
+    path.write_bytes(b"".join([*lines[1:], lines[0]]))
+    with pytest.raises(DataError, match="the file was changed while it was read"):
+        list(every_flip(group))
 
 
 def test_a_score_may_be_boolean(alpha: Path, read: Read) -> None:

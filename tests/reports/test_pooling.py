@@ -165,6 +165,8 @@ def test_flips_of_a_pool_show_the_texts_of_their_items(tmp_path: Path, read: Rea
     pooled = report.tasks[0]
     assert pooled.flips_total == {"alpha": sum(t.flips_total["alpha"] for t in report.tasks[1:])}
     assert len(pooled.flips) == pooled.flips_total["alpha"] > 0
+    assert pooled.every_flip is None  # each of its tasks has them
+    assert all(task.every_flip is not None for task in report.tasks[1:])
     known = {(t.task, f.item_id, f.variant): f for t in report.tasks[1:] for f in t.flips}
     for flip in pooled.flips:
         task, _, item_id = flip.item_id.partition("/")

@@ -5,12 +5,15 @@ import pytest
 
 from oodrop.reports.statistics import (
     ALL,
+    Questions,
+    accuracy_plane,
     ask,
     chance_corrected_drop,
     consistency,
     contrast,
     crossed,
     holm,
+    pair_questions,
     rank_sets,
     relative_drop,
     severity_curves,
@@ -68,7 +71,24 @@ def test_four_templates_of_one_perturber_are_a_sample(paired, asked):
 def test_without_natural_variants_nothing_is_asked(make_paired, make_variant):
     rerun = make_variant("rerun", "control.rerun", family="control")
     found = ask(make_paired(np.ones((2, 60)), np.ones((2, 1, 60)), variants=[rerun]))
-    assert all(value == () for value in vars(found).values())
+    assert found == Questions()
+    assert all(not value for value in vars(found).values())
+
+
+def test_the_plane_and_the_pairs(paired, asked):
+    assert asked.plane == accuracy_plane(paired)
+    assert asked.pairs == pair_questions(paired, ("ckpt0", "ckpt1"), NAMES)
+    told = ask(paired, references=("ckpt1",), resamples=400)
+    assert told.plane == accuracy_plane(paired, references=("ckpt1",)) != asked.plane
+
+
+def test_a_single_checkpoint_has_a_plane_and_no_pair(paired, make_paired):
+    one = make_paired(
+        paired.canonical[:1], paired.scores[:1], clusters=paired.clusters, variants=paired.variants
+    )
+    found = ask(one, resamples=400)
+    assert len(found.plane.points) == 1
+    assert found.pairs is None
 
 
 def test_the_order_of_the_items_changes_nothing(paired, asked, make_paired):
