@@ -556,6 +556,16 @@ def test_a_secret_of_the_environment_stays(
     assert not any(SECRET.encode() in data for _, data in everywhere(bundle))
 
 
+def test_a_secret_in_the_name_of_a_file_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    write_run(run, tasks_of(*MAIN), model_args=f"pretrained=org/alpha,api_key={SECRET}")
+    for path in list((run / "org__alpha").iterdir()):
+        path.rename(path.with_name(path.name.replace("2026-11-21T22-06-14.086937", SECRET)))
+    with pytest.raises(DataError, match="would hold a secret, and nothing was written"):
+        submit(run, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
 PLANTED = {
     "its own secret": (SECRET, "a secret"),
     "a key by its shape": (KEY, "a secret"),
