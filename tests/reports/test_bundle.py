@@ -47,6 +47,7 @@ from .runs import (
 )
 
 SECRET = "hunter2-is-not-a-password"  # noqa: S105  # planted, to be looked for
+OTHER = "correct-horse-battery"
 KEY = "hf_" + "aB3" * 12
 HOME = "/home/ada.l/models"
 EACH = 4  # bytes that are flipped in each file
@@ -524,15 +525,26 @@ def test_secrets_and_paths_of_settings_stay(tmp_path: Path, args: Any, marked: b
         results["config"]["gen_kwargs"] = {"note": f"see {HOME}/notes.txt, {KEY}"}
         results["pretty_env_info"] = f"PyTorch version: 2.13.0\nHostname: ada-laptop\n{HOME}"
         for own in results["configs"].values():
-            own["metadata"] |= {"api_key": SECRET, "pretrained": f"{HOME}/alpha"}
-            own["description"] = f"made with {SECRET} in ~/work/tasks"
+            own["metadata"] |= {"api_key": OTHER, "pretrained": f"{HOME}/alpha"}
+            own["description"] = f"made with {OTHER} in ~/work/tasks"
 
     write_run(run / "main", tasks_of(*MAIN), model_args=args, edit=plant)
     lm_evals = run / "main/org__alpha"
     lm_evals.rename(lm_evals.with_name(HOME.replace("/", "__") + "__alpha"))
     bundle = submit(run, tmp_path / "bundle")
     for name, data in everywhere(bundle):
-        for planted in (SECRET, KEY, HOME, "ada.l", "ada:", "__home", "ada-laptop", "/home", "~/"):
+        for planted in (
+            SECRET,
+            OTHER,
+            KEY,
+            HOME,
+            "ada.l",
+            "ada:",
+            "__home",
+            "ada-laptop",
+            "/home",
+            "~/",
+        ):
             assert planted.encode() not in data, (name, planted)
         assert str(tmp_path).encode() not in data
     redacted = read_manifest(bundle).redacted
@@ -554,6 +566,16 @@ def test_a_secret_of_the_environment_stays(
     monkeypatch.setenv("SOME_API_KEY", SECRET)
     bundle = submit(alpha, tmp_path / "bundle")
     assert not any(SECRET.encode() in data for _, data in everywhere(bundle))
+
+
+def test_a_secret_in_the_name_of_a_file_is_refused(tmp_path: Path) -> None:
+    run = tmp_path / "run"
+    write_run(run, tasks_of(*MAIN), model_args=f"pretrained=org/alpha,api_key={SECRET}")
+    for path in list((run / "org__alpha").iterdir()):
+        path.rename(path.with_name(path.name.replace("2026-11-21T22-06-14.086937", SECRET)))
+    with pytest.raises(DataError, match="would hold a secret, and nothing was written"):
+        submit(run, tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
 
 
 PLANTED = {
