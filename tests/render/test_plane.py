@@ -34,6 +34,9 @@ def to_percent(spec):
     below = {float(r["text"]): r["x"] for r in rows(spec, "text", "x") if r["y"] == 394.0}
     beside = {float(r["text"]): r["y"] for r in rows(spec, "text", "x") if r["x"] == 46.0}
 
+    assert list(below.values()) == sorted(below.values())
+    assert list(beside.values()) == sorted(beside.values(), reverse=True)
+
     def linear(found):
         (a, pa), *_, (b, pb) = found.items()
         return lambda p: a + (p - pa) * (b - a) / (pb - pa)

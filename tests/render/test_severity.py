@@ -43,6 +43,7 @@ def scale(spec, panel_top):
         if r["text"].lstrip("+-").isdigit() and panel_top < r["y"] < panel_top + 130 and r["x"] < 44
     }
     (a, ya), (b, yb) = list(found.items())[:2]
+    assert (a < b) == (ya > yb)  # a larger drop stands higher
     return lambda y: a + (y - ya) * (b - a) / (yb - ya)
 
 
