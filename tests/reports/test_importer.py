@@ -37,9 +37,10 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -257,6 +258,21 @@ def test_names_of_files_that_cannot_be_printed(
     assert str(caught.value).isprintable()
 
 
+@pytest.fixture
+def _soon() -> Iterator[None]:
+    """Ends a test that waits."""
+
+    def late(*_: object) -> None:
+        raise AssertionError("it waits")
+
+    before = signal.signal(signal.SIGALRM, late)
+    signal.alarm(20)
+    yield
+    signal.alarm(0)
+    signal.signal(signal.SIGALRM, before)
+
+
+@pytest.mark.usefixtures("_soon")
 @pytest.mark.parametrize("what", ["pipe", "device", "folder", "loop", "nothing"])
 @pytest.mark.parametrize("which", ["results", "samples", "marker"])
 def test_no_plain_file(alpha: Path, read: Read, which: str, what: str) -> None:
