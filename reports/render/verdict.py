@@ -195,7 +195,7 @@ def _unpooled(family: str, k: int, found: tuple[Row, ...]) -> Finding:
     lost = [d for d in drops if excludes_zero(d) and (d.estimate or 0.0) > 0.0]
     share = f" under {len(lost)} of {len(drops)} {noun}"
     if not lost:
-        return Finding("no drop shown", "no drop shown", share)
+        return Finding("no drop shown", "no drop shown", f" under any of {len(drops)} {noun}")
     worst = max(lost, key=lambda d: d.estimate or 0.0)
     most = f"; most under {worst.name} ({points(worst.estimate)} points, picked after the fact)"
     return Finding("drop", "loses points", share + most)

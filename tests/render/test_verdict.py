@@ -101,7 +101,7 @@ def test_families_apart(make_task):
     task = make_task(checkpoints=1, variants=variants, most=0)
     found = {f.text for f in verdicts(task)[0].findings}
     assert "no drop shown under placebos (1)" in found
-    assert "no drop shown under 0 of 1 adversarial variants, which enter no family drop" in found
+    assert "no drop shown under any of 1 adversarial variants, which enter no family drop" in found
     moved = replace(task, analysis=replace(task.analysis, drops=_moved(task)))
     tones = {f.tone: f.text for f in verdicts(moved)[0].findings}
     assert tones["placebo moved"].startswith("placebo moved (1 of 1): control_identity (+5.0")
