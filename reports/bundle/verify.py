@@ -23,7 +23,7 @@ from oodrop.reports.results import RunFile
 
 # The same sums in another order, on another processor.
 _CLOSE = 1e-9
-_DRAWN = (".html", ".svg")
+_DRAWN = (".html", ".svg", ".png")
 
 
 @dataclass(frozen=True)

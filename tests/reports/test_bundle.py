@@ -545,7 +545,8 @@ def test_secrets_and_paths_of_settings_stay(tmp_path: Path, args: Any, marked: b
             "/home",
             "~/",
         ):
-            assert planted.encode() not in data, (name, planted)
+            # Two bytes stand somewhere in every picture.
+            assert planted.encode() not in data or (planted, name[-4:]) == ("~/", ".png"), name
         assert str(tmp_path).encode() not in data
     redacted = read_manifest(bundle).redacted
     assert redacted["secrets"] > 4
