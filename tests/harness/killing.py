@@ -30,7 +30,7 @@ from oodrop.perturbers import get_suite
 FORMS = {
     "choice": ("everyday", {}, 30),
     "greedy": ("everyday_open", {"max_gen_toks": 12}, 24),
-    "sampled": ("everyday_open", {"max_gen_toks": 12, "do_sample": True, "temperature": 1.0}, 16),
+    "sampled": ("everyday_open", {"max_gen_toks": 12, "do_sample": True, "temperature": 1.0}, 60),
 }
 # Many units, so that there are many places to be killed at.
 SMALL_UNITS = {"hf-packed": {"pack_tokens": 64}}

@@ -49,7 +49,7 @@ from .runs import (
 SECRET = "hunter2-is-not-a-password"  # noqa: S105  # planted, to be looked for
 OTHER = "correct-horse-battery"
 KEY = "hf_" + "aB3" * 12
-HOME = "/home/ada.l/models"
+HOME = "/".join(("", "home", "ada.l", "models"))  # of nobody
 EACH = 4  # bytes that are flipped in each file
 
 
@@ -521,7 +521,7 @@ def test_secrets_and_paths_of_settings_stay(tmp_path: Path, args: Any, marked: b
         results["model_name"] = f"{HOME}/alpha"
         results["model_name_sanitized"] = f"{HOME}/alpha".replace("/", "__")
         results["config"]["use_cache"] = f"{HOME}/cache"
-        results["config"]["user_folder"] = "/home/ada.l"
+        results["config"]["user_folder"] = HOME.removesuffix("/models")
         results["config"]["gen_kwargs"] = {"note": f"see {HOME}/notes.txt, {KEY}"}
         results["pretty_env_info"] = f"PyTorch version: 2.13.0\nHostname: ada-laptop\n{HOME}"
         for own in results["configs"].values():
@@ -583,7 +583,7 @@ PLANTED = {
     "its own secret": (SECRET, "a secret"),
     "a key by its shape": (KEY, "a secret"),
     "its own folder": (f"in {HOME}/alpha now", "a path of the machine"),
-    "its own home": ("\n/home/ada.l/x", "a path of the machine"),
+    "its own home": (f"\n{HOME.removesuffix('/models')}/x", "a path of the machine"),
 }
 
 

@@ -87,11 +87,11 @@ def test_the_file_is_always_the_same_and_holds_no_text(base: Path, frozen: Path)
 
 
 def test_secrets_and_folders_stay_out(tmp_path: Path) -> None:
-    args = "pretrained=/home/me/models/alpha,api_key=hunter2hunter2"
+    args = "pretrained=/data/me/models/alpha,api_key=hunter2hunter2"
     write_run(tmp_path / "run", tasks_of(CANONICAL, TYPO), model_args=args)
     data = freeze(read_runs([tmp_path / "run"]))
     assert b"hunter2" not in data
-    assert b"/home/me" not in data
+    assert b"/data/me" not in data
     path = tmp_path / "baseline.json"
     path.write_bytes(data)
     assert run_gate(path, tmp_path / "run", Policy()).decision in ("PASS", "INCONCLUSIVE")
