@@ -198,8 +198,8 @@ class _Rows:
         if job.scored is not None and self._with_metric < job.scored:
             raise DataError(
                 f"{job.path} has {self._with_metric} rows with a metric (filter "
-                f"{shown(job.filter)}), but {job.results.name} counts {job.scored} documents (n-samples); rows are "
-                "missing"
+                f"{shown(job.filter)}), but {job.results.name} counts {job.scored} documents "
+                "(n-samples); rows are missing"
             )
         return Sheet(
             shared={field: first.get(field) for field in SAME_IN_ALL_ROWS},
