@@ -11,7 +11,9 @@ def finite(value: object, metric: str, where: str) -> float:
     """The value of a metric; DataError unless it is a finite number (or a boolean)."""
     # The comparison is false for NaN too, and safe for an integer of any length.
     if not isinstance(value, (int, float)) or not abs(value) <= sys.float_info.max:
-        raise DataError(f"{where}: metric {metric!r} must be a finite number, got {shown(value)}")
+        raise DataError(
+            f"{where}: metric {shown(metric)} must be a finite number, got {shown(value)}"
+        )
     return float(value)
 
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from oodrop import NotComparableError
+from oodrop.reports.checks import shown
 from oodrop.reports.results import CANONICAL, Samples
 from oodrop.reports.table import Array
 
@@ -31,18 +32,18 @@ def check_same_documents(a: str, left: Samples, b: str, right: Samples) -> None:
     other = first_other(left.rows.doc_digests, right.rows.doc_digests[places])
     if other is not None:
         raise NotComparableError(
-            f"{who} were sent different documents for item {ids.ids[other]!r} of {where}"
+            f"{who} were sent different documents for item {shown(ids.ids[other])} of {where}"
         )
     other = first_other(left.rows.counts, right.rows.counts[places])
     if other is not None:
         raise NotComparableError(
-            f"{who}: item {ids.ids[other]!r} of {where} is scored for one of them alone"
+            f"{who}: item {shown(ids.ids[other])} of {where} is scored for one of them alone"
         )
     if left.variant == CANONICAL:
         other = first_other(_sources(left), _sources(right)[places])
         if other is not None:
             raise NotComparableError(
-                f"{who}: item {ids.ids[other]!r} of {where} has another cluster_id"
+                f"{who}: item {shown(ids.ids[other])} of {where} has another cluster_id"
             )
 
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from oodrop import DataError, NotComparableError
-from oodrop.reports.checks import printable
+from oodrop.reports.checks import printable, shown
 from oodrop.reports.comparable import check_same_bank, check_same_documents, first_other
 from oodrop.reports.frozen import thaw
 from oodrop.reports.reader import read_runs
@@ -24,6 +24,7 @@ from oodrop.reports.table import OUTCOMES, WEAKEST_FIRST, Array, Items, Table
 _SAME_FOR_ALL_CHECKPOINTS = (
     "task_version", "metric", "filter", "chance", "output_type", "fewshot_seed",
 )  # fmt: skip
+_LONGEST_NAME = 120  # characters of a checkpoint's, which stands in every message
 
 
 @dataclass(frozen=True)
@@ -48,7 +49,7 @@ def name_checkpoints(runs: Sequence[RunFile]) -> dict[str, str]:
     names: dict[str, str] = {}
     for run in runs:
         if run.checkpoint_key not in names:
-            plain = printable(run.checkpoint_name)
+            plain = printable(f"{run.checkpoint_name:.{_LONGEST_NAME}}")
             taken, name, k = set(names.values()), plain, 2
             while name in taken:
                 name, k = f"{plain} ({k})", k + 1
@@ -190,7 +191,7 @@ def _check_items(checkpoint: str, canonical: Samples, samples: Samples) -> None:
         missing = sorted(set(rows.ids.ids) ^ set(own.ids.ids))
         raise NotComparableError(
             f"checkpoint {checkpoint}, task {samples.task}: {samples.variant} and its canonical "
-            f"run hold different items, {missing[0]!r} among {len(missing)}"
+            f"run hold different items, {shown(missing[0])} among {len(missing)}"
         )
     places = rows.ids.places_of(own.ids)
     text = first_other(own.canonical_digests, rows.canonical_digests[places])
@@ -200,13 +201,13 @@ def _check_items(checkpoint: str, canonical: Samples, samples: Samples) -> None:
     if text is not None and (prompt is None or text <= prompt):
         raise NotComparableError(
             f"checkpoint {checkpoint}, task {samples.task}: {samples.variant} perturbs another "
-            f"text of item {own.ids.ids[text]!r} than its canonical run holds"
+            f"text of item {shown(own.ids.ids[text])} than its canonical run holds"
         )
     if prompt is not None:
         raise NotComparableError(
             f"checkpoint {checkpoint}, task {samples.task}: {samples.variant} was sent another "
-            f"prompt for item {own.ids.ids[prompt]!r} than its canonical run; were the few-shot "
-            "examples, the number of processes or a request cache different?"
+            f"prompt for item {shown(own.ids.ids[prompt])} than its canonical run; were the "
+            "few-shot examples, the number of processes or a request cache different?"
         )
 
 

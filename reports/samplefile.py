@@ -103,7 +103,7 @@ def read_sheet(job: Job) -> Sheet:
             rows.add(sample, where, line.offset)
             if job.verify:
                 rows.unchecked += check_hashes(
-                    sample, line.text, f"{where}, item {rows.last_item!r}"
+                    sample, line.text, f"{where}, item {shown(rows.last_item)}"
                 )
     if whole and hashed.hexdigest() != job.task_hash:
         raise DataError(
@@ -122,7 +122,7 @@ def _filter(sample: Mapping[str, Any], job: Job, where: str) -> str:
         raise DataError(
             f"{where}: 'filter' must be text, got {shown(found)}; rows of lm-eval 0.4.5 have none "
             f"and are read where {job.results.name} lists scores of {job.task} under one filter, "
-            f"{job.filter!r}"
+            f"{shown(job.filter)}"
         )
     return found
 
@@ -154,7 +154,7 @@ class _Rows:
         record = self._record(sample, where)
         item_id = record["item_id"]
         if item_id in self._items:
-            raise DataError(f"{where}: the item {item_id!r} stands twice in this file")
+            raise DataError(f"{where}: the item {shown(item_id)} stands twice in this file")
         is_scored = _is_scored(record)
         for name in ("doc_hash", "prompt_hash"):
             if not isinstance(sample.get(name), str):
@@ -191,15 +191,15 @@ class _Rows:
         """
         job, first = self._job, self._first
         if not first:
-            raise DataError(f"{job.path} has no row with the filter {job.filter!r}")
+            raise DataError(f"{job.path} has no row with the filter {shown(job.filter)}")
         held = f"{PREFIX}{first['variant']}__{first['task']}"
         if held != job.task:
             raise DataError(f"{job.path} holds answers to {shown(held)}, not to {job.task}")
         if job.scored is not None and self._with_metric < job.scored:
             raise DataError(
-                f"{job.path} has {self._with_metric} rows with a metric (filter {job.filter!r}), "
-                f"but {job.results.name} counts {job.scored} documents (n-samples); rows are "
-                "missing"
+                f"{job.path} has {self._with_metric} rows with a metric (filter "
+                f"{shown(job.filter)}), but {job.results.name} counts {job.scored} documents "
+                "(n-samples); rows are missing"
             )
         return Sheet(
             shared={field: first.get(field) for field in SAME_IN_ALL_ROWS},

@@ -262,7 +262,7 @@ def swap_rows(files: Files, rng: random.Random) -> Found:
     ours, k = _row_of(files[one], rng)
     theirs, j = _row_of(files[other], rng)
     if rng.random() < 0.5:
-        j = k
+        j = min(k, len(theirs) - 2)
     ours[k], theirs[j] = theirs[j], ours[k]
     yield one, b"\n".join(ours)
     yield other, b"\n".join(theirs)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import re
 import sys
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 from statistics import fmean
 from typing import Any
@@ -124,6 +124,12 @@ def drops(found: Found) -> list[tuple[Any, ...]]:
         if variant != "canonical" and lost:
             made.append((task, variant, len(lost), value(fmean(lost))))
     return made
+
+
+def shared(both: Sequence[Found]) -> list[Found]:
+    """Of two checkpoints the variants that both ran: over these alone they are compared."""
+    one, other = ({key[1:] for key in found} for found in both)
+    return [{k: own for k, own in found.items() if k[1:] in one & other} for found in both]
 
 
 def mean_under(found: Found, task: str, name: str, kind: str) -> float:

@@ -483,3 +483,26 @@ def test_identical_replies_are_told_of_two_side_by_side(tmp_path: Path) -> None:
     )
     assert compare([tmp_path], a="alpha", b="beta").notes == (told,)
     assert compare([tmp_path], a="alpha", b="gamma").notes == ()
+
+
+# --- messages ------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("kind", [CANONICAL, TYPO], ids=lambda kind: kind.slug)
+@pytest.mark.parametrize("what", ["item", "checkpoint", "metric", "filter"])
+def test_long_names_do_not_flood_a_message(
+    tmp_path: Path, read: Read, what: str, kind: Any
+) -> None:
+    name = "!" * 50_000
+    place = mark(tmp_path / "a", name if what == "checkpoint" else "alpha")
+    path = write_run(place, tasks_of(CANONICAL, TYPO))
+    if what in ("metric", "filter"):
+        declared = {what: name}
+        edit_json(
+            path,
+            lambda d: d["configs"][task_name(kind)]["metadata"]["oodrop"].update(declared),
+        )
+    edit_line(samples_file(place, kind), 3, _record(item_id=name))
+    with pytest.raises((DataError, NotComparableError)) as caught:
+        read(tmp_path)
+    assert len(str(caught.value).replace(str(tmp_path), "")) < 700

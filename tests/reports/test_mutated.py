@@ -124,7 +124,8 @@ def _check_report(report: Report, found: naive.Found) -> None:
     assert not wrong, f"drops that nobody else finds: {wrong}"
 
 
-def _check_gate(gate: GateReport, two: Sequence[naive.Found]) -> None:
+def _check_gate(gate: GateReport, both: Sequence[naive.Found]) -> None:
+    two = naive.shared(both)
     for row in gate.rows:
         g = row.gate
         if g.loss is not None and not g.name.startswith("linked"):
@@ -132,7 +133,8 @@ def _check_gate(gate: GateReport, two: Sequence[naive.Found]) -> None:
             assert naive.value(g.loss) == naive.value(before - after), g.name
 
 
-def _check_comparison(comparison: Comparison, two: Sequence[naive.Found]) -> None:
+def _check_comparison(comparison: Comparison, both: Sequence[naive.Found]) -> None:
+    two = naive.shared(both)
     for task in comparison.tasks:
         for row in task.accuracies:
             if row.accuracy_a is not None and not row.name.startswith("linked"):
