@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -80,7 +81,9 @@ def read_object(path: Path) -> dict[str, Any]:
         DataError: when it cannot be read, is above `LONGEST`, or holds something else.
     """
     with _opened(path) as content:
-        text = content.read(LONGEST + 1)
+        # Asked for more, it would make room for all of it.
+        size = os.fstat(content.fileno()).st_size
+        text = content.read(min(size, LONGEST) + 1)
     if len(text) > LONGEST:
         raise DataError(f"{path}: is longer than {LONGEST:,} bytes")
     return parse_object(text, str(path))
