@@ -80,7 +80,7 @@ def build_report(
         tasks=tuple(tasks[id(group)] for group in in_order(groups, pools)),
         split_drops=splits,
         split_contrasts=split_contrasts(groups, splits),
-        notes=(*_notes(runs, groups, pools), *unlike, *apart, *_alone(folders, runs)),
+        notes=(*build_notes(runs, groups, pools), *unlike, *apart, *_alone(folders, runs)),
     )
 
 
@@ -167,9 +167,10 @@ def _shots(runs: Iterable[RunFile]) -> tuple[int, ...]:
     return tuple(sorted({samples.num_fewshot for run in runs for samples in run.samples}))
 
 
-def _notes(
+def build_notes(
     runs: Sequence[RunFile], groups: Sequence[Group], pools: Sequence[Pool]
 ) -> Iterator[str]:
+    """What was left out or looks wrong in runs, as sentences, most important first."""
     for group in groups:
         yield from stopping_notes(group.paired.task, group.samples)
     yield from _went_without(runs)

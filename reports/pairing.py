@@ -21,7 +21,7 @@ from oodrop.reports.stopping import filled_up
 from oodrop.reports.table import OUTCOMES, WEAKEST_FIRST, Array, Items, Table
 
 # Model, prompt wrapping and sampling are the checkpoint's own; these belong to the task.
-_SAME_FOR_ALL_CHECKPOINTS = (
+SAME_FOR_ALL_CHECKPOINTS = (
     "task_version", "metric", "filter", "chance", "output_type", "fewshot_seed",
 )  # fmt: skip
 _LONGEST_NAME = 120  # characters of a checkpoint's, which stands in every message
@@ -262,7 +262,7 @@ def _check_same_task(
     a: str, left: Mapping[str, Samples], b: str, right: Mapping[str, Samples]
 ) -> None:
     ours, theirs = left[CANONICAL], right[CANONICAL]
-    for key in _SAME_FOR_ALL_CHECKPOINTS:
+    for key in SAME_FOR_ALL_CHECKPOINTS:
         if ours.settings[key] != theirs.settings[key]:
             raise NotComparableError(
                 f"checkpoints {a} and {b} ran task {ours.task} with another {key}: "

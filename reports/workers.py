@@ -120,8 +120,13 @@ def serve(jobs: IO[bytes], results: IO[bytes]) -> None:
 def _suitable(jobs: Sequence[Job]) -> int:
     if sum(job.path.stat().st_size for job in jobs if job.path.is_file()) < SMALL:
         return 1
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
-    return min(cores or 1, MOST_PROCESSES)
+    return cores()
+
+
+def cores() -> int:
+    """How many processes work at once: one per usable core, at most `MOST_PROCESSES`."""
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count()
+    return min(usable or 1, MOST_PROCESSES)
 
 
 class _Worker:
@@ -149,7 +154,7 @@ class _Worker:
         self._process.communicate()
 
     def run(self, function: Callable[[Any], Any], job: object) -> Any:
-        """What the function gives for the job, or its error; `EndedError` when the process is gone."""
+        """What the function gives for the job, or its error; `EndedError` when the process died."""
         self._send((function, job))
         head = self._results.read(_LENGTH.size)
         message = self._results.read(*_LENGTH.unpack(head)) if len(head) == _LENGTH.size else b""

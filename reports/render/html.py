@@ -6,8 +6,6 @@ hash, so that a browser runs nothing else, whatever the texts of a run hold.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -28,7 +26,7 @@ from oodrop.reports.render.engagement import (
 from oodrop.reports.render.flags import FlagNote, flag_notes
 from oodrop.reports.render.flips import explorer
 from oodrop.reports.render.labels import file_stems, task_labels
-from oodrop.reports.render.pages import TEMPLATES, page_environment
+from oodrop.reports.render.pages import TEMPLATES, page_environment, policy
 from oodrop.reports.render.pairs import pair_findings
 from oodrop.reports.render.points import (
     accuracy_span,
@@ -51,11 +49,7 @@ if TYPE_CHECKING:
     from oodrop.reports.render.charts import TaskCharts
 
 SCRIPT = (TEMPLATES / "explorer.js").read_text("utf-8")
-_HASH = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-POLICY = (
-    f"default-src 'none'; script-src 'sha256-{_HASH}'; style-src 'unsafe-inline'; "
-    "img-src data:; base-uri 'none'; form-action 'none'"
-)
+POLICY = policy(SCRIPT)
 
 
 @dataclass(frozen=True)
@@ -141,7 +135,7 @@ def _drawing(svg: str | None) -> Markup | None:
     return None if svg is None else Markup(svg)  # noqa: S704
 
 
-def _breakable(text: str) -> Markup:
+def breakable(text: str) -> Markup:
     """Escaped, and a line may break after each underscore: names of variants are long."""
     return Markup("_<wbr>").join(escape(part) for part in visible(text).split("_"))
 
@@ -150,7 +144,7 @@ def _environment() -> Environment:
     environment = page_environment()
     environment.filters.update(
         accuracy_span=accuracy_span,
-        breakable=_breakable,
+        breakable=breakable,
         floor_words=floor_words,
         level_words=level_words,
         percent=percent,
