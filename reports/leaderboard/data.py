@@ -244,7 +244,7 @@ def _sorted(
     """By the places of both names; turned round where they stand the other way."""
     found = {}
     for v in pairs:
-        numbers = [_tenths(v.estimate), *map(_tenths, _both(v.interval))]
+        numbers = [_number(v.estimate), *map(_number, _both(v.interval))]
         if place[v.a] > place[v.b]:
             numbers = [None if x is None else -x for x in (numbers[0], numbers[2], numbers[1])]
         found[tuple(sorted((place[v.a], place[v.b])))] = numbers
@@ -257,19 +257,19 @@ def _of(row: Row, quantity: str) -> list[float | None]:
     """Estimate and interval of a checkpoint's own, in percent or points."""
     point = row.point
     if quantity == "variant":
-        return [_tenths(point.variant), *map(_tenths, _both(point.variant_interval))]
+        return [_number(point.variant), *map(_number, _both(point.variant_interval))]
     if quantity == "canonical":
-        return [_tenths(point.canonical), *map(_tenths, _both(point.canonical_interval))]
+        return [_number(point.canonical), *map(_number, _both(point.canonical_interval))]
     if quantity == "drop":
-        return [_tenths(point.canonical - point.variant), None, None]
+        return [_number(point.canonical - point.variant), None, None]
     (drop,) = [d for d in row.drops if d.kind == "family" and d.name == quantity]
-    return [_tenths(drop.estimate), *map(_tenths, _both(drop.headline))]
+    return [_number(drop.estimate), *map(_number, _both(drop.headline))]
 
 
 def _both(interval: Interval | None) -> tuple[float | None, float | None]:
     return (interval.low, interval.high) if interval else (None, None)
 
 
-def _tenths(value: float | None) -> float | None:
-    """In percent or points with two decimals, never -0.0."""
-    return None if value is None else round(100.0 * value, 2) + 0.0
+def _number(value: float | None) -> float | None:
+    """In percent or points; the page rounds it once more, to one decimal. Never -0.0."""
+    return None if value is None else round(100.0 * value, 5) + 0.0
