@@ -57,18 +57,18 @@ def name_checkpoints(runs: Sequence[RunFile]) -> dict[str, str]:
     return names
 
 
-def one_checkpoint(what: str, place: Path, *, verify: bool = False) -> list[RunFile]:
+def one_checkpoint(what: str, place: Path, *, again: bool = False) -> list[RunFile]:
     """The runs in a folder that holds one checkpoint, or in a file that `freeze` made of one.
 
     Args:
         what: what is asked for, to be named in an error.
         place: the folder or file.
-        verify: as of `read_runs`.
+        again: whether hashes and scores are computed again (`read_runs`).
 
     Raises:
         DataError: as `read_runs` and `thaw`, and when it holds several checkpoints.
     """
-    runs = thaw(place) if place.is_file() else read_runs([place], verify=verify)
+    runs = thaw(place) if place.is_file() else read_runs([place], verify=again, rescore=again)
     names = list(dict.fromkeys(name_checkpoints(runs).values()))
     if len(names) != 1:
         raise DataError(

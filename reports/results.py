@@ -32,6 +32,13 @@ class Place(NamedTuple):
     offset: int
 
 
+class Rescored(NamedTuple):
+    """How many scores follow from their rows, and how many were taken as logged."""
+
+    again: int
+    taken: int
+
+
 @dataclass(frozen=True)
 class Samples:
     """One variant of one task, as one checkpoint answered it.
@@ -47,6 +54,7 @@ class Samples:
         replies_digest: of all replies with their items, whatever the order of the rows.
         unchecked: hashes that nobody can compute again from the file; None where none were asked
             to be.
+        rescored: scores that were computed again; None where none were asked to be.
         stopped: where the sequential gate stood of a run that was stopped early; None elsewhere.
         parts: of tasks that are pooled, name -> its own samples; empty elsewhere.
     """
@@ -69,6 +77,7 @@ class Samples:
     replies_per_item: tuple[int, ...]
     replies_digest: str
     unchecked: int | None = None
+    rescored: Rescored | None = None
     stopped: Stopped | None = None
     parts: Mapping[str, Samples] = field(default_factory=dict)
 

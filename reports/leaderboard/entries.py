@@ -16,7 +16,6 @@ from oodrop import DataError, OodropError
 from oodrop.reports.build import build_notes
 from oodrop.reports.bundle.manifest import MANIFEST, read_manifest, seal_of
 from oodrop.reports.bundle.raw import RAW
-from oodrop.reports.bundle.scores import rescore
 from oodrop.reports.bundle.verify import check_files, check_raw, is_bundle, verify_bundle
 from oodrop.reports.generation import generation_words
 from oodrop.reports.pairing import (
@@ -186,12 +185,11 @@ def read_entry(job: _Job) -> Entry:
     bundle = job.bundle
     manifest = verify_bundle(bundle).manifest if job.verify else read_manifest(bundle)
     check_files(bundle, manifest)
-    runs = one_checkpoint("submission", bundle / RAW, verify=True)
+    runs = one_checkpoint("submission", bundle / RAW, again=True)
     check_raw(bundle, runs)
     (name,) = dict.fromkeys(name_checkpoints(runs).values())
     if name != manifest.checkpoint:
         raise DataError(f"{bundle / MANIFEST}: 'checkpoint' is not the name that raw/ gives")
-    rescore(runs)
     groups = pair(runs)
     pools, unlike = pool(groups)
     newest = runs[-1]
