@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oodrop import NotComparableError, UnknownNameError
-from oodrop.reports.generation import different_versions, identical_replies
+from oodrop.reports.generation import different_settings, identical_replies
 from oodrop.reports.pairing import Group, name_checkpoints, pair
 from oodrop.reports.pooling import in_order, pool
 from oodrop.reports.reader import read_runs
@@ -111,7 +111,7 @@ def compare(
 def _notes(group: Group, two: Sequence[str]) -> Iterator[str]:
     members = {name: group.samples[name] for name in two}
     yield from identical_replies(group.paired.task, members, group.paired.variants)
-    yield from different_versions(group.paired.task, members)
+    yield from different_settings(group.paired.task, members)
     yield from group.left_out
 
 

@@ -9,7 +9,7 @@ from typing import Literal
 
 from oodrop import NotComparableError, UnknownNameError
 from oodrop.reports.gatepolicy import FAMILIES, VARIANTS, Policy, TaskPolicy
-from oodrop.reports.generation import different_versions
+from oodrop.reports.generation import different_settings
 from oodrop.reports.pairing import Group, name_checkpoints, one_checkpoint, pair
 from oodrop.reports.results import CANONICAL, RunFile
 from oodrop.reports.statistics import ALL, Gate, PairedScores, gate, holm
@@ -105,7 +105,7 @@ def run_gate(baseline: Path, candidate: Path, policy: Policy) -> GateReport:
         notes=(
             *_only_new(groups, both, other),
             *_identical(both, one, other),
-            *(note for g in both for note in different_versions(g.paired.task, g.samples)),
+            *(note for g in both for note in different_settings(g.paired.task, g.samples)),
         ),
     )
 

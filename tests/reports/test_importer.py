@@ -386,6 +386,25 @@ def test_another_filter(tmp_path: Path, read: Read) -> None:
         read(tmp_path)
 
 
+def test_another_filter_of_a_checkpoint(tmp_path: Path, read: Read) -> None:
+    write_run(mark(tmp_path / "alpha", "alpha"), tasks_of(*MAIN))
+    tasks = {
+        name: [{**row, "filter": "strict"} for row in rows]
+        for name, rows in tasks_of(*MAIN, score=lambda k: float(k % 4 == 0)).items()
+    }
+
+    def declare(results: dict[str, Any]) -> None:
+        for config in results["configs"].values():
+            config["metadata"]["oodrop"]["filter"] = "strict"
+
+    write_run(mark(tmp_path / "beta", "beta"), tasks, edit=declare)
+    words = "alpha and beta ran task everyday with another filter: 'none' and 'strict'"
+    with pytest.raises(NotComparableError, match=words):
+        read(tmp_path)
+    with pytest.raises(NotComparableError, match=words):
+        run_gate(tmp_path / "alpha", tmp_path / "beta", Policy())
+
+
 def test_another_limit_of_a_variant(tmp_path: Path, read: Read) -> None:
     write_run(tmp_path, tasks_of(CANONICAL))
     write_run(tmp_path, tasks_of(TYPO, items=range(8)), day=1)
