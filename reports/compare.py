@@ -30,6 +30,7 @@ from oodrop.reports.statistics import (
 )
 from oodrop.reports.statistics.columns import pooled_variants
 from oodrop.reports.statistics.variant import HEADLINE_FAMILIES
+from oodrop.reports.unmatched import unmatched
 
 
 @dataclass(frozen=True)
@@ -104,8 +105,19 @@ def compare(
         alpha=alpha,
         tasks=tuple(_task(g.paired, first, second, margin, alpha) for g in groups),
         splits=_splits(groups, first, second, alpha),
-        notes=tuple(note for g in groups for note in _notes(g, (first, second))),
+        notes=(
+            *_left_out(every, first, second),
+            *(note for g in groups for note in _notes(g, (first, second))),
+        ),
     )
+
+
+def _left_out(groups: Sequence[Group], a: str, b: str) -> Iterator[str]:
+    """Tasks that one of the two ran, or both, and that are not compared."""
+    why = {**dict(unmatched(groups, b, a)), **dict(unmatched(groups, a, b))}
+    for task in dict.fromkeys(g.paired.task for g in groups):
+        if task in why:
+            yield f"{task} is not compared: {why[task]}"
 
 
 def _notes(group: Group, two: Sequence[str]) -> Iterator[str]:

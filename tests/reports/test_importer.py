@@ -431,6 +431,40 @@ def test_another_limit_or_n_shot_of_a_checkpoint(tmp_path: Path, read: Read, wha
         run_gate(tmp_path / "a", tmp_path / "b", Policy())
 
 
+@pytest.mark.parametrize("what", ["items", "n-shot", "absent"])
+def test_a_task_that_is_not_compared_is_told_beside_one_that_is(tmp_path: Path, what: str) -> None:
+    """In either order; and nothing passes a gate then."""
+    other = {"task": "other", "generate": False}
+    items = range(8) if what == "items" else range(12)
+
+    def shots(results: dict[str, Any]) -> None:
+        results["n-shot"] = dict.fromkeys(results["n-shot"], 5 if what == "n-shot" else 0)
+
+    for name in ("alpha", "beta"):
+        place = mark(tmp_path / name, name)
+        write_run(place, tasks_of(*MAIN, score=lambda k, n=name: float(k % 3 == len(n) % 3)))
+        if name == "alpha":
+            write_run(place, tasks_of(*MAIN, **other), day=1)
+        elif what != "absent":
+            write_run(place, tasks_of(*MAIN, items=items, **other), day=1, edit=shots)
+    why = {
+        "items": "12 and 8 items, which are not the same",
+        "n-shot": "0 and 5 few-shot examples",
+        "absent": "beta did not run it",
+    }[what]
+    told = f"other is not compared: {why}"
+    places = [tmp_path / "alpha", tmp_path / "beta"]
+    found = compare(places)
+    assert [task.task for task in found.tasks] == ["everyday"]
+    assert told in found.notes
+    turned = compare(places, a="beta", b="alpha").notes
+    if what == "absent":
+        assert told in turned
+    else:
+        assert any(note.startswith("other is not compared: ") for note in turned)
+    assert run_gate(*places, Policy()).missing == (f"other: {why}",)
+
+
 def _record(**fields: Any) -> Callable[[Row], Any]:
     return lambda row: row["doc"]["oodrop"].update(fields)
 
