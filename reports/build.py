@@ -15,8 +15,7 @@ from oodrop.reports.flips import every_flip, find_flips
 from oodrop.reports.folders import samples_beside, samples_under
 from oodrop.reports.generation import (
     all_generation_words,
-    different_generation,
-    different_versions,
+    different_settings,
     identical_replies,
     replies_left_out,
     replies_per_item,
@@ -177,8 +176,7 @@ def build_notes(
     yield from _unchecked(runs)
     for group in groups:
         yield from identical_replies(group.paired.task, group.samples, group.paired.variants)
-        yield from different_generation(group.paired.task, group.samples)
-        yield from different_versions(group.paired.task, group.samples)
+        yield from different_settings(group.paired.task, group.samples)
         yield from replies_left_out(group.paired.task, group.samples)
         yield from group.left_out
     for pooled in pools:

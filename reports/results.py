@@ -14,6 +14,12 @@ CANONICAL = "canonical"
 CONTROLS_SCORED = ("control.identity", "control.rerun")
 REFERENCE_MODELS = "oodrop-"
 """What lm-eval's model types of our reference models begin with."""
+SETTINGS = (
+    "model", "model_args", "num_fewshot", "chat_template", "system_instruction",
+    "fewshot_as_multiturn", "gen_kwargs", "fewshot_seed", "lm_eval_version", "output_type",
+    "generation_kwargs", "repeats", "task_version", "metric", "filter", "chance",
+)  # fmt: skip
+"""What a canonical run and its variants must share: the names in `Samples.settings`."""
 POOLED = "/"
 """Between the name of a task and an item or cluster of it, where tasks are pooled."""
 
@@ -47,6 +53,7 @@ class Samples:
         bank_sha256: hash of the bank of rewordings that was replayed; None without one.
         heldout_of: the task that stands for the training distribution, where this one holds other
             items; None elsewhere.
+        settings: name in `SETTINGS` -> value as text, ``null`` where there is none.
         groups: name -> number of tasks of every group of lm-eval that holds the task and has one
             score.
         replies_per_item: on how many generated replies the scores rest, every number that occurs,

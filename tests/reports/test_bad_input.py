@@ -12,6 +12,7 @@ import pytest
 
 from oodrop import DataError, NotComparableError, OodropError
 from oodrop.reports.model import Report
+from oodrop.reports.results import SETTINGS
 
 from .runs import (
     CANONICAL,
@@ -454,6 +455,11 @@ OTHER_SETTINGS = {
     "metric": (_metadata("metric", "acc_norm"), "metric"),
     "chance": (_metadata("chance", 0.5), "chance"),
 }
+
+
+def test_every_setting_is_tried() -> None:
+    """The filter is that of the rows too: test_importer.py."""
+    assert {setting for _, setting in OTHER_SETTINGS.values()} | {"filter"} == set(SETTINGS)
 
 
 @pytest.mark.parametrize(("edit", "setting"), OTHER_SETTINGS.values(), ids=list(OTHER_SETTINGS))
