@@ -112,7 +112,7 @@ def test_it_is_on_the_page_with_a_text_alternative(task, make_report, parse_html
     assert drawn.severity in page
     labels = [a["aria-label"] for a in parse_html(page).all("svg")]
     assert any(label.startswith("Severity curves: ") for label in labels)
-    assert "<h3>Drops by severity</h3>" in page
+    assert '<h3 id="task-1-drops-by-severity">Drops by severity</h3>' in page
 
 
 @pytest.mark.parametrize(
