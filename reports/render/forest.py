@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import altair as alt
 
 from oodrop.reports.model import TaskReport
-from oodrop.reports.render.canvas import INK, Datum, axis_y, chart, framed, marks, texts
+from oodrop.reports.render.canvas import INK, OVERHANG, Datum, axis_y, chart, framed, marks, texts
 from oodrop.reports.render.keys import heading
 from oodrop.reports.render.palette import CHECKPOINTS, GREY, colour, shape
 from oodrop.reports.render.points import changed_words, count, level_words, percent
@@ -19,8 +19,6 @@ from oodrop.reports.statistics import Drop, Interval
 WIDTH = 600
 # Pixels: a checkpoint's lane, the label above a row's lanes, the space below, a group's heading.
 _LANE, _LABEL, _SPACE, _HEADING = 13.0, 18.0, 8.0, 26.0
-# With more checkpoints than colours the key alone is no help: each lane is named at its end.
-_NAMED = len(CHECKPOINTS)
 _TICKS = 9
 # A plot of this height does not show its axis and its first rows at once.
 _TALL, _HEADING_WIDTH = 800.0, 110.0
@@ -61,7 +59,7 @@ def forest(task: TaskReport, label: str) -> alt.LayerChart | None:
         *_repeated(ticks(low, high, _TICKS), headings, x, height),
         *_heading(task, label, height),
     ]
-    return framed(layers, WIDTH, height)
+    return framed(layers, WIDTH, height, overhang=OVERHANG * _named(task))
 
 
 def _layout(found: tuple[Row, ...]) -> tuple[list[_Place], list[Datum], float]:
@@ -226,10 +224,15 @@ def _row_labels(places: list[_Place], headings: list[Datum], height: float) -> l
     ]
 
 
+def _named(task: TaskReport) -> bool:
+    """With more checkpoints than colours the key alone is no help: each lane has its name."""
+    return len(checkpoint_names(task)) > len(CHECKPOINTS)
+
+
 def _lane_names(task: TaskReport, places: list[_Place], height: float) -> list[alt.Chart]:
-    names = checkpoint_names(task)
-    if len(names) <= _NAMED:
+    if not _named(task):
         return []
+    names = checkpoint_names(task)
     data = [
         {"text": shorten(names[k], 26), "y": place.lane(k)}
         for place in places

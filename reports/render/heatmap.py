@@ -5,7 +5,7 @@ from __future__ import annotations
 import altair as alt
 
 from oodrop.reports.model import TaskReport
-from oodrop.reports.render.canvas import INK, Datum, axis_y, chart, framed, texts
+from oodrop.reports.render.canvas import INK, OVERHANG, Datum, axis_y, chart, framed, texts
 from oodrop.reports.render.palette import GREY, heat, ink
 from oodrop.reports.render.points import excludes_zero, points
 from oodrop.reports.render.rows import Row, checkpoint_names, rows
@@ -15,9 +15,7 @@ from oodrop.reports.statistics import Drop
 _ROW, _LEFT, _GAP = 26.0, 250, 1.0
 # Pixels of a cell's width: as many cells as there are checkpoints fit a desktop, if each can hold
 # its number.
-_CELL, _NARROW, _FITTING = 84.0, 58.0, 860.0
-# The last slanted name reaches this far beyond what is measured where the page's font is wider.
-_OVERHANG = 40.0
+_CELL, _NARROW, _FITTING = 84.0, 58.0, 740.0
 # A scale that ends below this many points would make noise look like a finding.
 _LEAST = 5.0
 
@@ -41,7 +39,7 @@ def heatmap(task: TaskReport, label: str) -> alt.LayerChart | None:
         *_columns(names, x, height, cell),
         *_heading(label, largest, height),
     ]
-    return framed(layers, width, height, right=_OVERHANG)
+    return framed(layers, width, height, overhang=OVERHANG)
 
 
 def _largest(found: tuple[Row, ...]) -> float:

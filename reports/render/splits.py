@@ -104,7 +104,8 @@ def split_finding(drop: SplitDrop) -> Finding:
     if drop.outside.uninformative:
         caveats += f"; on {drop.heldout} it is not above chance"
     if not excludes_zero(drop):
-        rest = f"{where}: {points(drop.estimate)} points {basis}{caveats}"
+        ruled = f"; a drop of up to {max(100.0 * interval.high, 0.1):.1f} points is not ruled out"
+        rest = f"{where}: {points(drop.estimate)} points {basis}{ruled}{caveats}"
         return Finding("no drop shown", "no drop shown", rest)
     if drop.estimate > 0.0:
         return Finding("drop", f"loses {size(drop.estimate)} points", f"{where} {basis}{caveats}")

@@ -79,7 +79,8 @@ def _decided(gates: list[StoppedVariant]) -> tuple[Finding, ...]:
     for decision, tone, lead in said:
         names = [s.variant for s in gates if (s.gate.decision or "INCONCLUSIVE") == decision]
         if names:
-            rest = f" under {len(names)} of {len(gates)} variants ({', '.join(names)}; {basis})"
+            share = f"{len(names)} of {count(len(gates), 'variant')}"
+            rest = f" under {share} ({', '.join(names)}; {basis})"
             found.append(Finding(tone, lead.format(margin), rest))
     return tuple(found)
 

@@ -123,7 +123,8 @@ def test_flips_can_be_browsed(report, page, parsed):
     name = task.analysis.accuracies[0].checkpoint
     own = sum(f.checkpoint == name for f in task.flips)
     assert (
-        f'<tr><th scope="row">{name.replace("/", "/<wbr>")}</th><td>procedural</td><td class="n">{own}</td>'
+        f'<tr><th scope="row">{name.replace("/", "/<wbr>")}</th><td>procedural</td>'
+        f'<td class="n">{own}</td>'
         f'<td class="n">{task.flips_total[name]}</td></tr>'
     ) in page
     flip = task.flips[0]
@@ -174,6 +175,25 @@ def test_text_has_contrast_in_both_modes(page):
             assert contrast(mode[ink], mode["panel"]) >= 4.5, ink
         assert contrast(mode["del-ink"], mode["del"]) >= 4.5
         assert contrast(mode["ins-ink"], mode["ins"]) >= 4.5
+        # What stands back in a drawing has three quarters of the ink; see canvas.texts.
+        pairs = zip(channels(mode["ink"]), channels(mode["page"]), strict=True)
+        faint = "#" + "".join(f"{round(0.75 * a + 0.25 * b):02x}" for a, b in pairs)
+        assert contrast(faint, mode["page"]) >= 4.5
+        # A hint in a field, and the frame that shows where the field is.
+        assert contrast(mode["soft"], mode["page"]) >= 4.5
+    assert "::placeholder { color: var(--soft); opacity: 1; }" in style
+
+
+def channels(colour):
+    return [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
+
+
+def test_texts_of_drawings_are_as_strong_as_that_contrast_is_computed_for(charts):
+    for drawn in charts:
+        for _, svg in drawn.drawn():
+            strengths = re.findall(r'<text[^>]*?\sopacity="([^"]+)"', svg)
+            assert strengths
+            assert {*strengths} <= {"1", "0.75"}
 
 
 NONE = TaskCharts(None, None)
