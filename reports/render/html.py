@@ -111,20 +111,20 @@ class TaskView:
     @property
     def headings(self) -> tuple[str, ...]:
         """Headings of the parts that there are, in the order of the page."""
-        there = {
-            "accuracies": True,
-            "drops": True,
-            "flags": bool(self.flags),
-            "heatmap": self.heatmap is not None,
-            "plane": self.plane is not None,
-            "severity": self.severity is not None,
-            "applied": bool(self.task.outcomes),
-            "replies": self.engagement is not None,
+        before = {
+            "flags": self.flags,
+            "heatmap": self.heatmap,
+            "plane": self.plane,
+            "severity": self.severity,
         }
-        own = [name for name, shown in there.items() if shown]
-        first = [HEADINGS[name] for name in own if name not in ("applied", "replies")]
-        last = [HEADINGS[name] for name in own if name in ("applied", "replies")]
-        return (*first, *(table.title for table in self.questions), *last)
+        after = {"applied": self.task.outcomes, "replies": self.engagement}
+        return (
+            HEADINGS["accuracies"],
+            HEADINGS["drops"],
+            *(HEADINGS[name] for name, there in before.items() if there),
+            *(table.title for table in self.questions),
+            *(HEADINGS[name] for name, there in after.items() if there),
+        )
 
 
 def report_html(

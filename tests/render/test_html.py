@@ -11,8 +11,11 @@ import pytest
 from oodrop.reports.model import StoppedVariant
 from oodrop.reports.render import report_html, verdicts
 from oodrop.reports.render.charts import TaskCharts
+from oodrop.reports.render.pages import TEMPLATES
+from oodrop.reports.render.pairs import pair_table
 from oodrop.reports.render.points import points, span
 from oodrop.reports.render.questions import question_tables
+from oodrop.reports.render.robustness import robustness_table
 from oodrop.reports.statistics import VariantInfo
 from oodrop.reports.stopping import Stopped
 
@@ -243,6 +246,15 @@ def test_the_method_links_to_the_tables_it_speaks_of(page):
             f"{t}-where-the-variants-applied-and-on-which-level-of-evidence" for t in tasks
         ],
     }
+
+
+def test_titles_that_the_method_names_are_those_of_tables(report):
+    template = (TEMPLATES / "parts.html.j2").read_text("utf-8")
+    named = set(re.findall(r'see\("([^"]+)"\)', template))
+    task = report.tasks[0]
+    titles = {t.title for t in (*question_tables(task), pair_table(task), robustness_table(task))}
+    assert len(named) == 3
+    assert named <= titles
 
 
 def test_links_of_many_tasks_are_counted(make_task, make_report):
