@@ -72,7 +72,7 @@ HEADINGS = {
     "replies": "Parse failures, and how the replies were",
 }
 SCRIPT = (TEMPLATES / "explorer.js").read_text("utf-8")
-_JOINTS = re.compile(r"(?<=[_/,=])")
+_JOINTS = re.compile(r"(?<=[_/,])")
 _HASH = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
 POLICY = (
     f"default-src 'none'; script-src 'sha256-{_HASH}'; style-src 'unsafe-inline'; "

@@ -111,7 +111,7 @@ def test_the_headline_is_marked_once_per_drop(report, page):
 def test_tables_of_the_data(page):
     assert "<td>reviewed</td>" in page
     assert ">214</td>" in page
-    assert "pretrained=<wbr>qwen2.5-7b,<wbr>dtype=<wbr>bfloat16" in page
+    assert "pretrained=qwen2.5-7b,<wbr>dtype=bfloat16" in page
     assert "seed 2026" in page
     assert "400 bootstrap resamples" in page
     assert "<dt>disagree</dt><dd>one of the two intervals excludes 0" in page
@@ -307,7 +307,7 @@ def test_names_may_break_after_an_underscore_and_are_escaped(make_task, make_rep
     page = report_html(
         make_report(make_task(checkpoints=1, names=("org/a=<i>",), items=40, most=0)), [NONE]
     )
-    assert '<th scope="row">org/<wbr>a=<wbr>&lt;i&gt;</th>' in page
+    assert '<th scope="row">org/<wbr>a=&lt;i&gt;</th>' in page
     variant = VariantInfo("a_<b>_c", "lexical.a", "lexical", None, "proved")
     page = report_html(make_report(make_task(checkpoints=1, variants=(variant,))), [NONE])
     assert '<th scope="row">a_<wbr>&lt;b&gt;_<wbr>c</th>' in page
