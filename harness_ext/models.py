@@ -9,7 +9,7 @@ from __future__ import annotations
 import re
 from abc import abstractmethod
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import cache
 from typing import Any
 
@@ -17,15 +17,19 @@ from lm_eval.api.instance import Instance
 from lm_eval.api.model import LM
 from lm_eval.api.registry import model_registry, register_model
 
-from oodrop import RunError
+from oodrop import OodropError, RunError, UnknownNameError
 from oodrop.harness_ext.derive.registry import get_task
 from oodrop.perturbers.item import Item
+from oodrop.perturbers.registry import FAMILIES
+from oodrop.perturbers.rng import item_generator
 from oodrop.tasks.spec import TaskSpec
 
 REFERENCE_MODELS = ("oodrop-majority", "oodrop-bow", "oodrop-oracle")
 PACKED = "hf-packed"
 GIVEN_UP = -1
 _WORDS = re.compile(r"\w+")
+_OF_LM_EVAL = {"batch_size", "max_batch_size", "device"}
+"""What lm-eval hands to every model."""
 if PACKED not in model_registry:  # by name alone: the module needs torch
     model_registry.register(PACKED, target="oodrop.harness_ext.packed.backend:HFPacked")
 
@@ -34,15 +38,14 @@ class ReferenceModel(LM):
     """Answers each document by `answer`; scores 0 for that continuation and -10 for others."""
 
     def __init__(self, **settings: Any) -> None:
-        super().__init__()
-        self.settings = settings
+        """No arguments are needed; batch size and device mean nothing here.
 
-    @classmethod
-    def create_from_arg_string(
-        cls, arg_string: str, additional_config: Any = None
-    ) -> ReferenceModel:
-        """No arguments are needed; batch size and device mean nothing here."""
-        return cls()
+        Raises:
+            OodropError: for an argument that the model does not know.
+        """
+        super().__init__()
+        if unknown := sorted(set(settings) - _OF_LM_EVAL):
+            raise OodropError(f"a reference model takes no argument {', '.join(unknown)}")
 
     @abstractmethod
     def answer(self, spec: TaskSpec, item: Item, prompt: str) -> int:
@@ -56,9 +59,8 @@ class ReferenceModel(LM):
         self.prepare(requests)
         results = []
         for request in requests:
-            prompt = request.args[0]
-            spec, item = _task_of(request)
-            chosen = request.idx == self.answer(spec, item, prompt)
+            _, _, said = self._said_to(request)
+            chosen = request.idx == said
             results.append((0.0 if chosen else -10.0, chosen))
         return results
 
@@ -67,12 +69,16 @@ class ReferenceModel(LM):
         self.prepare(requests)
         results = []
         for request in requests:
-            spec, item = _task_of(request)
-            said = self.answer(spec, item, request.args[0])
+            spec, item, said = self._said_to(request)
             if item.choices:
                 item = item.altered(gold=said)
             results.append("" if said == GIVEN_UP else spec.reply(item))
         return results
+
+    def _said_to(self, request: Instance) -> tuple[TaskSpec, Item, int]:
+        """What is asked, and the answer to it."""
+        spec, item = _task_of(request)
+        return spec, item, self.answer(spec, item, request.args[0])
 
     def loglikelihood_rolling(self, requests: list[Instance]) -> list[float]:
         """Not offered.
@@ -100,11 +106,64 @@ class ReferenceModel(LM):
 
 @register_model("oodrop-oracle")
 class Oracle(ReferenceModel):
-    """Reads the gold: the ceiling, and a proof that every prompt can still be answered."""
+    """Reads the gold: the ceiling, and a proof that every prompt can still be answered.
+
+    With arguments it errs as often as they say, which gives comparisons and gates something known
+    to find. Who errs is drawn by a hash of seed and item, whatever the order or number of items.
+
+    Args:
+        errs: share of the items that are answered wrong, the same ones under every variant.
+        loses: share of the other items that are answered wrong where a perturber of the family
+            `under` changed them; under each variant other ones.
+        under: ``lexical``, ``ordering``, ``phrasing`` or another family of perturbers.
+        seed: oracles of one seed err on the same items.
+
+    Raises:
+        OodropError: for a share outside [0, 1], a family that no perturber has, and `loses` or
+            `under` without the other.
+    """
+
+    def __init__(
+        self,
+        errs: float = 0.0,
+        loses: float = 0.0,
+        under: str | None = None,
+        seed: int = 0,
+        **settings: Any,
+    ) -> None:
+        super().__init__(**settings)
+        for name, share in (("errs", errs), ("loses", loses)):
+            if type(share) not in (int, float) or not 0 <= share <= 1:
+                raise OodropError(f"{name} of oodrop-oracle must be from 0 to 1, got {share!r}")
+        if (under is not None) != (loses > 0):
+            raise OodropError(
+                "oodrop-oracle takes loses (above 0) and under together: which share of the "
+                f"items, changed by which family; got loses {loses!r}, under {under!r}"
+            )
+        if under is not None and under not in FAMILIES:
+            raise UnknownNameError("family of perturbers", str(under), FAMILIES)
+        self._errs, self._loses, self._under, self._seed = errs, loses, under, seed
 
     def answer(self, spec: TaskSpec, item: Item, prompt: str) -> int:
         """The gold."""
         return int(item.gold) if item.choices else 0
+
+    def _said_to(self, request: Instance) -> tuple[TaskSpec, Item, int]:
+        spec, item, right = super()._said_to(request)
+        if not self._is_wrong(request.doc["oodrop"]):
+            return spec, item, right
+        wrong = (right + 1) % len(item.choices) if item.choices else GIVEN_UP
+        return spec, item, wrong
+
+    def _is_wrong(self, record: Mapping[str, Any]) -> bool:
+        """Whether the item of this logged record is one of those that are drawn."""
+        if self._draw(record, "") < self._errs:
+            return True
+        is_under = record["family"] == self._under and record["outcome"] == "changed"
+        return is_under and self._draw(record, record["variant"]) < self._loses
+
+    def _draw(self, record: Mapping[str, Any], what: str) -> float:
+        return item_generator(self._seed, "oodrop-oracle", what, record["item_id"]).random()
 
 
 @register_model("oodrop-majority")

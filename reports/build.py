@@ -15,8 +15,7 @@ from oodrop.reports.flips import every_flip, find_flips
 from oodrop.reports.folders import samples_beside, samples_under
 from oodrop.reports.generation import (
     all_generation_words,
-    different_generation,
-    different_versions,
+    different_settings,
     identical_replies,
     replies_left_out,
     replies_per_item,
@@ -80,7 +79,7 @@ def build_report(
         tasks=tuple(tasks[id(group)] for group in in_order(groups, pools)),
         split_drops=splits,
         split_contrasts=split_contrasts(groups, splits),
-        notes=(*_notes(runs, groups, pools), *unlike, *apart, *_alone(folders, runs)),
+        notes=(*build_notes(runs, groups, pools), *unlike, *apart, *_alone(folders, runs)),
     )
 
 
@@ -167,17 +166,17 @@ def _shots(runs: Iterable[RunFile]) -> tuple[int, ...]:
     return tuple(sorted({samples.num_fewshot for run in runs for samples in run.samples}))
 
 
-def _notes(
+def build_notes(
     runs: Sequence[RunFile], groups: Sequence[Group], pools: Sequence[Pool]
 ) -> Iterator[str]:
+    """What was left out or looks wrong in runs, as sentences, most important first."""
     for group in groups:
         yield from stopping_notes(group.paired.task, group.samples)
     yield from _went_without(runs)
     yield from _unchecked(runs)
     for group in groups:
         yield from identical_replies(group.paired.task, group.samples, group.paired.variants)
-        yield from different_generation(group.paired.task, group.samples)
-        yield from different_versions(group.paired.task, group.samples)
+        yield from different_settings(group.paired.task, group.samples)
         yield from replies_left_out(group.paired.task, group.samples)
         yield from group.left_out
     for pooled in pools:

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from oodrop import NotComparableError, UnknownNameError
-from oodrop.reports.generation import different_versions, identical_replies
+from oodrop.reports.generation import different_settings, identical_replies
 from oodrop.reports.pairing import Group, name_checkpoints, pair
 from oodrop.reports.pooling import in_order, pool
 from oodrop.reports.reader import read_runs
@@ -30,6 +30,7 @@ from oodrop.reports.statistics import (
 )
 from oodrop.reports.statistics.columns import pooled_variants
 from oodrop.reports.statistics.variant import HEADLINE_FAMILIES
+from oodrop.reports.unmatched import unmatched
 
 
 @dataclass(frozen=True)
@@ -104,14 +105,25 @@ def compare(
         alpha=alpha,
         tasks=tuple(_task(g.paired, first, second, margin, alpha) for g in groups),
         splits=_splits(groups, first, second, alpha),
-        notes=tuple(note for g in groups for note in _notes(g, (first, second))),
+        notes=(
+            *_left_out(every, first, second),
+            *(note for g in groups for note in _notes(g, (first, second))),
+        ),
     )
+
+
+def _left_out(groups: Sequence[Group], a: str, b: str) -> Iterator[str]:
+    """Tasks that one of the two ran, or both, and that are not compared."""
+    why = {**dict(unmatched(groups, b, a)), **dict(unmatched(groups, a, b))}
+    for task in dict.fromkeys(g.paired.task for g in groups):
+        if task in why:
+            yield f"{task} is not compared: {why[task]}"
 
 
 def _notes(group: Group, two: Sequence[str]) -> Iterator[str]:
     members = {name: group.samples[name] for name in two}
     yield from identical_replies(group.paired.task, members, group.paired.variants)
-    yield from different_versions(group.paired.task, members)
+    yield from different_settings(group.paired.task, members)
     yield from group.left_out
 
 

@@ -19,7 +19,7 @@ from oodrop import DataError, __version__
 from oodrop.reports.checks import shown
 from oodrop.reports.lines import read_object
 from oodrop.reports.redaction import redact
-from oodrop.reports.results import RunFile, Samples
+from oodrop.reports.results import SETTINGS, RunFile, Samples
 from oodrop.reports.table import DIGEST, OUTCOMES, WEAKEST_FIRST, Array, Items, Parent, Table
 
 SCHEMA = "oodrop-baseline"
@@ -161,10 +161,16 @@ class _Reader:
             heldout_of=self._of(row, "heldout_of", str, type(None)),
             groups=self._mapping(row, "groups", int),
             num_fewshot=self._of(row, "num_fewshot", int),
-            settings=self._mapping(row, "settings", str),
+            settings=self._settings(row),
             rows=self._table(row),
             replies_per_item=tuple(replies),
         )
+
+    def _settings(self, row: Any) -> dict[str, str]:
+        found = self._mapping(row, "settings", str)
+        if unlike := sorted(set(found) ^ set(SETTINGS)):
+            self._refuse("settings", f"{unlike[0]} missing or unknown")
+        return found
 
     def _table(self, row: Any) -> Table:
         number = self._of(row, "items", int)

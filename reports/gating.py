@@ -9,13 +9,14 @@ from typing import Literal
 
 from oodrop import NotComparableError, UnknownNameError
 from oodrop.reports.gatepolicy import FAMILIES, VARIANTS, Policy, TaskPolicy
-from oodrop.reports.generation import different_versions
+from oodrop.reports.generation import different_settings
 from oodrop.reports.pairing import Group, name_checkpoints, one_checkpoint, pair
 from oodrop.reports.results import CANONICAL, RunFile
 from oodrop.reports.statistics import ALL, Gate, PairedScores, gate, holm
 from oodrop.reports.statistics.columns import pooled_variants
 from oodrop.reports.statistics.decisions.decision import Verdict
 from oodrop.reports.statistics.variant import HEADLINE_FAMILIES
+from oodrop.reports.unmatched import unmatched
 
 Outcome = Literal["PASS", "FAIL", "INCONCLUSIVE", "NOT COMPARABLE"]
 
@@ -80,7 +81,8 @@ def run_gate(baseline: Path, candidate: Path, policy: Policy) -> GateReport:
     one, other = names[before[0].checkpoint_key], names[after[0].checkpoint_key]
     groups = pair(runs)
     both = [g for g in groups if {one, other} <= set(g.paired.checkpoints)]
-    missing = (*_unmatched(groups, both, one, other), *_narrowed(both, one))
+    apart = (f"{task}: {why}" for task, why in unmatched(groups, one, other))
+    missing = (*apart, *_narrowed(both, one))
     if not both:
         raise NotComparableError(f"nothing can be compared: {'; '.join(missing)}")
     gates = [
@@ -105,7 +107,7 @@ def run_gate(baseline: Path, candidate: Path, policy: Policy) -> GateReport:
         notes=(
             *_only_new(groups, both, other),
             *_identical(both, one, other),
-            *(note for g in both for note in different_versions(g.paired.task, g.samples)),
+            *(note for g in both for note in different_settings(g.paired.task, g.samples)),
         ),
     )
 
@@ -186,30 +188,6 @@ def _decided(rows: Sequence[GateRow], missing: Sequence[str]) -> tuple[Outcome, 
         )
     count = f"{len(passed)} of {len(must)} that must pass do"
     return "INCONCLUSIVE", f"{count}; nothing is shown to lose more than the margin"
-
-
-def _unmatched(
-    groups: Sequence[Group], both: Sequence[Group], baseline: str, candidate: str
-) -> Iterator[str]:
-    """Tasks of the baseline without a counterpart."""
-    matched = {group.paired.task for group in both}
-    for group in groups:
-        task = group.paired.task
-        if baseline not in group.paired.checkpoints or task in matched:
-            continue
-        others = [g for g in groups if g.paired.task == task and candidate in g.paired.checkpoints]
-        yield f"{task}: {_why(group, others, baseline, candidate)}"
-
-
-def _why(group: Group, others: Sequence[Group], baseline: str, candidate: str) -> str:
-    if not others:
-        return f"{candidate} did not run it"
-    one, other = group.samples[baseline][CANONICAL], others[0].samples[candidate][CANONICAL]
-    if one.stopped or other.stopped:
-        return "a run that was stopped early is compared with no other"
-    if one.num_fewshot != other.num_fewshot:
-        return f"{one.num_fewshot} and {other.num_fewshot} few-shot examples"
-    return f"{len(one.rows)} and {len(other.rows)} items, which are not the same"
 
 
 def _narrowed(both: Sequence[Group], baseline: str) -> Iterator[str]:

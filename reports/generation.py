@@ -1,9 +1,9 @@
-"""How replies were generated, in words: for the run description, and where checkpoints differ."""
+"""How replies were generated, in words, and what else checkpoints were not asked alike."""
 
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 
 from oodrop.reports.results import CANONICAL, Samples
 from oodrop.reports.statistics import VariantInfo
@@ -40,46 +40,53 @@ def all_generation_words(samples: Iterable[Samples]) -> tuple[str, ...]:
     return tuple(sorted({words for s in samples if (words := generation_words(s)) is not None}))
 
 
-def different_generation(
+def different_settings(
     task: str, checkpoints: Mapping[str, Mapping[str, Samples]]
 ) -> Iterator[str]:
-    """A sentence where the checkpoints of a group generated replies in different ways.
+    """Sentences on what belongs to a checkpoint and is not the same for those of a group.
+
+    These are settings of generation, whether there is a chat template, the system instruction, and
+    the version of lm-eval. Every model has a template of its own, so another text of it is none.
 
     Args:
         task: name of the task.
         checkpoints: checkpoint name -> variant slug -> samples; one checkpoint's variants agree.
     """
-    ways: dict[str, list[str]] = {}
-    for checkpoint, variants in checkpoints.items():
-        ways.setdefault(generation_words(variants[CANONICAL]) or "", []).append(checkpoint)
-    if len(ways) > 1:
-        listed = "; ".join(f"{', '.join(names)}: {words}" for words, names in ways.items())
+    if listed := _unlike(checkpoints, lambda samples: generation_words(samples) or ""):
         yield (
             f"{task} was generated with different settings ({listed}); a reply that is cut off "
             "before its verdict counts as wrong"
         )
-
-
-def different_versions(
-    task: str, checkpoints: Mapping[str, Mapping[str, Samples]]
-) -> Iterator[str]:
-    """A sentence where other versions of lm-eval asked the checkpoints of a group.
-
-    Args:
-        task: name of the task.
-        checkpoints: checkpoint name -> variant slug -> samples; one checkpoint's variants agree.
-    """
-    found: dict[str, list[str]] = {}
-    for checkpoint, variants in checkpoints.items():
-        version = variants[CANONICAL].settings["lm_eval_version"]
-        told = "one that does not say" if version == "null" else f"{version:.30}"
-        found.setdefault(told, []).append(checkpoint)
-    if len(found) > 1:
-        listed = "; ".join(f"{', '.join(names)}: {version}" for version, names in found.items())
+    if listed := _unlike(checkpoints, _prompt_words):
+        yield f"{task} was put to the checkpoints in different ways ({listed})"
+    if listed := _unlike(checkpoints, _version_words):
         yield (
             f"{task} was run with different versions of lm-eval ({listed}), which may have built "
             "other prompts from the same items"
         )
+
+
+def _unlike(
+    checkpoints: Mapping[str, Mapping[str, Samples]], words: Callable[[Samples], str]
+) -> str:
+    """``alpha, gamma: this; beta: that``; empty where all are alike."""
+    found: dict[str, list[str]] = {}
+    for checkpoint, variants in checkpoints.items():
+        found.setdefault(words(variants[CANONICAL]), []).append(checkpoint)
+    listed = (f"{', '.join(names)}: {told}" for told, names in found.items())
+    return "; ".join(listed) if len(found) > 1 else ""
+
+
+def _prompt_words(samples: Samples) -> str:
+    template, system = samples.settings["chat_template"], samples.settings["system_instruction"]
+    # Of the instruction there is a hash alone.
+    said = "no system instruction" if system == "null" else f"system instruction {system:.8}"
+    return f"{'no' if template == 'null' else 'a'} chat template, {said}"
+
+
+def _version_words(samples: Samples) -> str:
+    version = samples.settings["lm_eval_version"]
+    return "one that does not say" if version == "null" else f"{version:.30}"
 
 
 def identical_replies(

@@ -21,7 +21,7 @@ from oodrop.reports.stopping import filled_up
 from oodrop.reports.table import OUTCOMES, WEAKEST_FIRST, Array, Items, Table
 
 # Model, prompt wrapping and sampling are the checkpoint's own; these belong to the task.
-_SAME_FOR_ALL_CHECKPOINTS = (
+SAME_FOR_ALL_CHECKPOINTS = (
     "task_version", "metric", "filter", "chance", "output_type", "fewshot_seed",
 )  # fmt: skip
 _LONGEST_NAME = 120  # characters of a checkpoint's, which stands in every message
@@ -57,18 +57,18 @@ def name_checkpoints(runs: Sequence[RunFile]) -> dict[str, str]:
     return names
 
 
-def one_checkpoint(what: str, place: Path, *, verify: bool = False) -> list[RunFile]:
+def one_checkpoint(what: str, place: Path, *, again: bool = False) -> list[RunFile]:
     """The runs in a folder that holds one checkpoint, or in a file that `freeze` made of one.
 
     Args:
         what: what is asked for, to be named in an error.
         place: the folder or file.
-        verify: as of `read_runs`.
+        again: whether hashes and scores are computed again (`read_runs`).
 
     Raises:
         DataError: as `read_runs` and `thaw`, and when it holds several checkpoints.
     """
-    runs = thaw(place) if place.is_file() else read_runs([place], verify=verify)
+    runs = thaw(place) if place.is_file() else read_runs([place], verify=again, rescore=again)
     names = list(dict.fromkeys(name_checkpoints(runs).values()))
     if len(names) != 1:
         raise DataError(
@@ -262,7 +262,7 @@ def _check_same_task(
     a: str, left: Mapping[str, Samples], b: str, right: Mapping[str, Samples]
 ) -> None:
     ours, theirs = left[CANONICAL], right[CANONICAL]
-    for key in _SAME_FOR_ALL_CHECKPOINTS:
+    for key in SAME_FOR_ALL_CHECKPOINTS:
         if ours.settings[key] != theirs.settings[key]:
             raise NotComparableError(
                 f"checkpoints {a} and {b} ran task {ours.task} with another {key}: "

@@ -30,21 +30,30 @@ _TASK_NAME = re.compile(re.escape(PREFIX) + r"[\w.+-]{1,200}")
 
 
 def read_runs(
-    folders: list[Path], *, verify: bool = False, processes: int | None = None
+    folders: list[Path],
+    *,
+    verify: bool = False,
+    rescore: bool = False,
+    processes: int | None = None,
 ) -> list[RunFile]:
     """Every results file under the folders, oldest first.
 
     Args:
         folders: where to look.
         verify: whether lm-eval's hashes of every row are computed again.
+        rescore: whether scores are, where a row decides (`same_score`).
         processes: as of `read_sheets`; what is read does not depend on it.
 
     Raises:
         DataError: when a folder is missing, holds no results, or a file in it is damaged.
     """
     paths = dict.fromkeys(path for folder in folders for path in results_under(folder))
-    plans, stop = _plans(paths, verify)
-    jobs = [planned.job for plan in plans for planned in plan.tasks]
+    plans, stop = _plans(paths)
+    jobs = [
+        replace(planned.job, verify=verify, rescore=rescore)
+        for plan in plans
+        for planned in plan.tasks
+    ]
     sheets = iter(read_sheets(jobs, processes))
     if stop is not None:
         raise stop  # what is damaged before it in the order of the files was told first
@@ -103,7 +112,7 @@ def _text(value: object, where: object) -> str:
         raise DataError(f"{where}: a setting is nested too deeply") from None
 
 
-def _plans(paths: Iterable[Path], verify: bool) -> tuple[list[_Plan], OodropError | None]:
+def _plans(paths: Iterable[Path]) -> tuple[list[_Plan], OodropError | None]:
     """What is to be read up to the first results file that is damaged, and its error."""
     plans: list[_Plan] = []
     try:
@@ -112,7 +121,7 @@ def _plans(paths: Iterable[Path], verify: bool) -> tuple[list[_Plan], OodropErro
             plans.append(_Plan(_run_file(path, data), []))
             for name in data["configs"]:
                 if name.startswith(PREFIX):
-                    planned = _planned(path, data, name, verify)
+                    planned = _planned(path, data, name)
                     plans[-1].tasks.append(planned)
                     planned.num_fewshot = _of_task(path, data, "n-shot", name) or 0
                     planned.settings = _settings(path, data, name)
@@ -248,7 +257,7 @@ def _settings(path: Path, data: Mapping[str, Any], task: str) -> dict[str, str]:
     return {key: _text(value, path) for key, value in found.items()}
 
 
-def _planned(results: Path, data: Mapping[str, Any], task: str, verify: bool) -> _Planned:
+def _planned(results: Path, data: Mapping[str, Any], task: str) -> _Planned:
     if not _TASK_NAME.fullmatch(task):
         raise DataError(f"{results}: {shown(task)} is not the name of a task")
     path = samples_beside(results, task)
@@ -263,7 +272,6 @@ def _planned(results: Path, data: Mapping[str, Any], task: str, verify: bool) ->
         filter=declared.filter,
         scored=_scored_documents(data, task),
         task_hash=_task_hash(data, task),
-        verify=verify,
         only_filter=_filters(data, task) == {declared.filter},
     )
     return _Planned(job, declared)
@@ -308,5 +316,6 @@ def _samples(planned: _Planned, sheet: Sheet) -> Samples:
         replies_per_item=sheet.replies_per_item,
         replies_digest=sheet.replies_digest,
         unchecked=sheet.unchecked,
+        rescored=sheet.rescored,
         stopped=planned.stopped,
     )

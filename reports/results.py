@@ -14,6 +14,12 @@ CANONICAL = "canonical"
 CONTROLS_SCORED = ("control.identity", "control.rerun")
 REFERENCE_MODELS = "oodrop-"
 """What lm-eval's model types of our reference models begin with."""
+SETTINGS = (
+    "model", "model_args", "num_fewshot", "chat_template", "system_instruction",
+    "fewshot_as_multiturn", "gen_kwargs", "fewshot_seed", "lm_eval_version", "output_type",
+    "generation_kwargs", "repeats", "task_version", "metric", "filter", "chance",
+)  # fmt: skip
+"""What a canonical run and its variants must share: the names in `Samples.settings`."""
 POOLED = "/"
 """Between the name of a task and an item or cluster of it, where tasks are pooled."""
 
@@ -32,6 +38,13 @@ class Place(NamedTuple):
     offset: int
 
 
+class Rescored(NamedTuple):
+    """How many scores follow from their rows, and how many were taken as logged."""
+
+    again: int
+    taken: int
+
+
 @dataclass(frozen=True)
 class Samples:
     """One variant of one task, as one checkpoint answered it.
@@ -40,6 +53,7 @@ class Samples:
         bank_sha256: hash of the bank of rewordings that was replayed; None without one.
         heldout_of: the task that stands for the training distribution, where this one holds other
             items; None elsewhere.
+        settings: name in `SETTINGS` -> value as text, ``null`` where there is none.
         groups: name -> number of tasks of every group of lm-eval that holds the task and has one
             score.
         replies_per_item: on how many generated replies the scores rest, every number that occurs,
@@ -47,6 +61,7 @@ class Samples:
         replies_digest: of all replies with their items, whatever the order of the rows.
         unchecked: hashes that nobody can compute again from the file; None where none were asked
             to be.
+        rescored: scores that were computed again; None where none were asked to be.
         stopped: where the sequential gate stood of a run that was stopped early; None elsewhere.
         parts: of tasks that are pooled, name -> its own samples; empty elsewhere.
     """
@@ -69,6 +84,7 @@ class Samples:
     replies_per_item: tuple[int, ...]
     replies_digest: str
     unchecked: int | None = None
+    rescored: Rescored | None = None
     stopped: Stopped | None = None
     parts: Mapping[str, Samples] = field(default_factory=dict)
 

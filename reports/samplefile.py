@@ -19,7 +19,8 @@ from oodrop.reports.hashes import check_hashes, hash_of_hashes
 from oodrop.reports.lines import iterate_lines, parse_object
 from oodrop.reports.measures import Measures, measures
 from oodrop.reports.replies import replies_in
-from oodrop.reports.results import CANONICAL, CONTROLS_SCORED
+from oodrop.reports.rescoring import same_score
+from oodrop.reports.results import CANONICAL, CONTROLS_SCORED, Rescored
 from oodrop.reports.table import (
     DIGEST,
     OUTCOMES,
@@ -51,6 +52,7 @@ class Job:
         scored: how many documents have a metric; None where that is not known.
         task_hash: lm-eval's hash of all hashes of the task; None where there is none.
         verify: whether hashes are computed again.
+        rescore: whether scores are, where the row decides.
         only_filter: whether the task has no other filter: lm-eval 0.4.5 names none in a row.
     """
 
@@ -62,6 +64,7 @@ class Job:
     scored: int | None = None
     task_hash: str | None = None
     verify: bool = False
+    rescore: bool = False
     only_filter: bool = False
 
 
@@ -75,6 +78,7 @@ class Sheet:
         replies_per_item: as of `Samples`.
         replies_digest: as of `Samples`.
         unchecked: as of `Samples`.
+        rescored: as of `Samples`.
     """
 
     shared: Mapping[str, Any]
@@ -82,6 +86,7 @@ class Sheet:
     replies_per_item: tuple[int, ...]
     replies_digest: str
     unchecked: int | None
+    rescored: Rescored | None
 
 
 def read_sheet(job: Job) -> Sheet:
@@ -89,7 +94,8 @@ def read_sheet(job: Job) -> Sheet:
 
     Raises:
         DataError: for a file that is damaged, incomplete, or of another task; with `Job.verify`
-            for a row that is not as lm-eval wrote it.
+            for a row that is not as lm-eval wrote it; with `Job.rescore` for a score that does not
+            follow from its row.
     """
     rows = _Rows(job)
     hashed = hashlib.sha256()
@@ -105,6 +111,8 @@ def read_sheet(job: Job) -> Sheet:
                 rows.unchecked += check_hashes(
                     sample, line.text, f"{where}, item {shown(rows.last_item)}"
                 )
+            if job.rescore:
+                rows.rescore(sample, where)
     if whole and hashed.hexdigest() != job.task_hash:
         raise DataError(
             f"{job.path}: rows are missing, added or in another order than lm-eval wrote; "
@@ -143,6 +151,7 @@ class _Rows:
         self._kinds: dict[Measures, int] = {}
         self._kept: set[int] = set()
         self._replies = self._with_metric = self.unchecked = 0
+        self._rescored = {True: 0, False: 0}
         self.last_item = ""
 
     def add(self, sample: Mapping[str, Any], where: str, offset: int) -> None:
@@ -183,6 +192,12 @@ class _Rows:
         digests["doc_digests"] += _digest(sample["doc_hash"])
         digests["prompt_digests"] += _digest(sample["prompt_hash"])
 
+    def rescore(self, sample: Mapping[str, Any], where: str) -> None:
+        """Compute the score of a row again; DataError where it is another one."""
+        again = same_score(sample, self._job.metric, where)
+        if again is not None:
+            self._rescored[again] += 1
+
     def sheet(self) -> Sheet:
         """All rows.
 
@@ -207,6 +222,7 @@ class _Rows:
             replies_per_item=tuple(sorted(self._kept)),
             replies_digest=hashlib.sha256(str(self._replies).encode()).hexdigest(),
             unchecked=self.unchecked if job.verify else None,
+            rescored=Rescored(self._rescored[True], self._rescored[False]) if job.rescore else None,
         )
 
     def _table(self) -> Table:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
@@ -14,10 +15,13 @@ import oodrop
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.cli.app import app, run
 from oodrop.perturbers import all_suites
+from oodrop.reports import lines
 from oodrop.reports.build import build_report
 from oodrop.tasks import TASKS
 
+from .reports.layouts import LAYOUTS
 from .reports.runs import write_checkpoint
+from .reports.test_mutated import FEW, MANY
 
 ROOT = Path(oodrop.__file__).resolve().parents[2]
 FOLDERS = ("tasks", "perturbers", "harness_ext", "reports")
@@ -138,7 +142,7 @@ def test_the_statistics_that_are_shown_work(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_the_gate_that_is_shown_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    policy, workflow = (yaml.safe_load(block) for block in blocks("reports", "yaml"))
+    policy, workflow, _ = (yaml.safe_load(block) for block in blocks("reports", "yaml"))
     steps = [step["run"] for step in workflow["jobs"]["gate"]["steps"] if "run" in step]
     (command,) = [line for line in steps if line.startswith("oodrop ")]
     monkeypatch.chdir(tmp_path)
@@ -147,3 +151,53 @@ def test_the_gate_that_is_shown_works(tmp_path: Path, monkeypatch: pytest.Monkey
     Path("gate.yaml").write_text(yaml.safe_dump(policy), encoding="utf-8")
     assert run(command.split()[1:]) == 0
     assert Path("gate.xml").stat().st_size > 0
+
+
+def test_the_planted_cases_are_decided_as_shown(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A regression, none, and one on too few items: 1, 0 and 4."""
+    *_, planted = blocks("reports", "yaml")
+    (commands,) = [block for block in blocks("reports", "") if "planted.yaml" in block]
+    (shown,) = blocks("reports", "text")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("COLUMNS", "110")  # where nothing that is shown is folded
+    Path("planted.yaml").write_text(planted, encoding="utf-8")
+    evaluate, *gates = commands.splitlines()
+    assert run(evaluate.partition("#")[0].split()[1:]) == 0
+    capsys.readouterr()
+    codes = []
+    for command, block in zip(gates, shown.split("\n\n"), strict=True):
+        arguments, _, said = command.partition("#")
+        codes.append(run(arguments.split()[1:]))
+        assert codes[-1] == int(said.partition(",")[0])
+        printed = " ".join(capsys.readouterr().out.split())
+        for line in block.splitlines():
+            assert " ".join(line.split()) in printed
+    assert codes == [1, 0, 4]
+
+
+def test_limits_of_reading_are_the_told_ones() -> None:
+    told = text("reports")
+    first, last = re.findall(r"lm-eval (0\.4\.\d+) to (0\.4\.\d+), one run", told)[0]
+    assert (first, last) == (LAYOUTS[0].version, LAYOUTS[-1].version)
+    assert f"may\nhave {lines.LONGEST // 2**20} MiB" in told
+    assert f"damages {MANY:,} folders (`make test` {FEW} of them)" in told
+
+
+def test_the_citation_is_that_of_the_project() -> None:
+    cited = yaml.safe_load((ROOT / "CITATION.cff").read_text(encoding="utf-8"))
+    built = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))
+    project, dynamic = built["project"], built["tool"]["setuptools"]["dynamic"]
+    assert dynamic["version"] == {"attr": "oodrop.__version__"}
+    assert cited == {
+        "cff-version": "1.2.0",
+        "message": cited["message"],
+        "type": "software",
+        "title": project["name"],
+        "abstract": project["description"],
+        "authors": [{"name": "oodrop developers"}],
+        "version": oodrop.__version__,
+        "license": project["license"],
+        "keywords": project["keywords"],
+    }

@@ -12,6 +12,7 @@ from oodrop.harness_ext.cli import (  # noqa: F401  # they register their comman
     derive,
     evaluate,
     gate,
+    leaderboard,
     look,
     perturb,
     plan,

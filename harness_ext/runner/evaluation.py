@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Mapping
+import subprocess
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import cache
@@ -162,14 +163,20 @@ def check_outputs(folder: Path, counts: Mapping[str, int]) -> None:
 
 @contextmanager
 def quiet_harness() -> Iterator[None]:
-    """lm-eval's bars and info lines off while ours are on; the machine is described once."""
+    """lm-eval's bars and info lines off while ours are on; the machine is described once.
+
+    Neither does git say that it was called outside of a repository. What lm-eval logs is the same.
+    """
     import logging
 
+    from lm_eval import evaluator
     from torch.utils import collect_env
 
     # After every evaluation lm-eval lists what is installed: seconds, always the same.
     describe = collect_env.get_pretty_env_info
     collect_env.get_pretty_env_info = cache(describe)
+    ask_git = evaluator.get_git_commit_hash
+    evaluator.get_git_commit_hash = _quietly(ask_git)
     before = os.environ.get("TQDM_DISABLE")
     logger = logging.getLogger("lm_eval")
     level = logger.level
@@ -180,7 +187,36 @@ def quiet_harness() -> Iterator[None]:
     finally:
         logger.setLevel(level)
         collect_env.get_pretty_env_info = describe
+        evaluator.get_git_commit_hash = ask_git
         if before is None:
             del os.environ["TQDM_DISABLE"]
         else:
             os.environ["TQDM_DISABLE"] = before
+
+
+def _quietly(ask_git: Callable[[], str | None]) -> Callable[[], str | None]:
+    """lm-eval's way to the commit of the working folder; where there is none git is not called."""
+
+    def commit() -> str | None:
+        if _is_in_repository():
+            return ask_git()
+        from lm_eval.loggers.utils import get_commit_from_path
+
+        found: str | None = get_commit_from_path(Path.cwd())  # as lm-eval does after git failed
+        return found
+
+    return commit
+
+
+def _is_in_repository() -> bool:
+    """Whether git does not say that the working folder is outside of every repository."""
+    try:
+        asked = subprocess.run(
+            ["git", "rev-parse", "--git-dir"],  # noqa: S607  # lm-eval calls the same one
+            capture_output=True,
+            env={**os.environ, "LC_ALL": "C"},  # git speaks the user's language
+            check=False,
+        )
+    except OSError:  # no git: lm-eval finds that out too, and says nothing
+        return True
+    return not asked.stderr.startswith(b"fatal: not a git repository")

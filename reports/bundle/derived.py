@@ -11,7 +11,6 @@ from oodrop.reports.bundle.evaleval import check_model_id, write_records
 from oodrop.reports.bundle.huggingface import huggingface_files
 from oodrop.reports.bundle.manifest import Settings
 from oodrop.reports.bundle.robustness import robustness_csv
-from oodrop.reports.bundle.scores import Rescored, rescore
 from oodrop.reports.lines import parse_object
 from oodrop.reports.pairing import one_checkpoint, pair
 from oodrop.reports.render import write_report
@@ -38,11 +37,10 @@ def derive(
         Sentences about what nobody can prove from the outputs.
 
     Raises:
-        OodropError: as `build_report`, `rescore` and `huggingface_files`.
+        OodropError: as `build_report`, `one_checkpoint` and `huggingface_files`.
     """
     check_model_id(settings.model_id)  # it becomes folders
-    runs = one_checkpoint("submission", raw, verify=True)
-    rescored = rescore(runs)
+    runs = one_checkpoint("submission", raw, again=True)
     report = build_report([raw], resamples=settings.resamples, seed=settings.seed)
     write_report(report, folder / REPORT)
     groups = pair(runs)
@@ -54,10 +52,10 @@ def derive(
         (folder / name).write_bytes(data)
     contents = [parse_object(run.path.read_bytes(), str(run.path)) for run in runs]
     (folder / ENVIRONMENT).write_bytes(environment_json(contents))
-    return tuple(_not_proved(runs, rescored))
+    return tuple(_not_proved(runs))
 
 
-def _not_proved(runs: Sequence[RunFile], rescored: Rescored) -> Iterator[str]:
+def _not_proved(runs: Sequence[RunFile]) -> Iterator[str]:
     yield (
         "that a model gave the answers: hashes and certificates show that the files agree with "
         "each other, not where they come from"
@@ -71,10 +69,12 @@ def _not_proved(runs: Sequence[RunFile], rescored: Rescored) -> Iterator[str]:
     unchecked = sum(samples.unchecked or 0 for run in runs for samples in run.samples)
     if unchecked:
         yield f"{unchecked:,} hashes of rows that do not hold what was hashed"
-    if rescored.taken:
+    each = [samples for run in runs for samples in run.samples]
+    taken = sorted({f"{s.task} ({s.metric})" for s in each if s.rescored and s.rescored.taken})
+    if taken:
         yield (
             "that these scores follow from the replies, for they were taken as logged: "
-            f"{', '.join(rescored.taken)}"
+            f"{', '.join(taken)}"
         )
     foreign = sorted({name for run in runs for name in run.foreign_tasks})
     if foreign:

@@ -81,8 +81,16 @@ class Manifest:
 
 def manifest_json(manifest: Manifest) -> bytes:
     """The manifest as it is written: one form only, with a hash of the rest of it in ``seal``."""
-    body = {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **asdict(manifest)}
-    return _dumped({**body, "seal": hashlib.sha256(_dumped(body)).hexdigest()})
+    return _dumped({**_body(manifest), "seal": seal_of(manifest)})
+
+
+def seal_of(manifest: Manifest) -> str:
+    """The hash that names the bundle: of its manifest, and so of every byte in it."""
+    return hashlib.sha256(_dumped(_body(manifest))).hexdigest()
+
+
+def _body(manifest: Manifest) -> dict[str, Any]:
+    return {"schema": SCHEMA, "schema_version": SCHEMA_VERSION, **asdict(manifest)}
 
 
 def _dumped(content: Mapping[str, Any]) -> bytes:

@@ -57,14 +57,14 @@ def verify_bundle(bundle: Path) -> VerifiedBundle:
         OodropError: when the outputs in ``raw/`` cannot be paired.
     """
     manifest = read_manifest(bundle)
-    _check_files(bundle, manifest)
+    check_files(bundle, manifest)
     metadata = find_spec("huggingface_hub") is not None
     with tempfile.TemporaryDirectory(prefix="oodrop-verify-") as folder:
         again = Path(folder)
         not_proved = list(_derived(bundle, manifest, again, metadata))
         not_proved += _compared(bundle, again, manifest, metadata)
     runs = one_checkpoint("submission", bundle / RAW)
-    _check_raw(bundle, runs)
+    check_raw(bundle, runs)
     (name,) = dict.fromkeys(name_checkpoints(runs).values())
     if name != manifest.checkpoint:
         raise DataError(f"{bundle / MANIFEST}: 'checkpoint' is not the name that raw/ gives")
@@ -72,7 +72,12 @@ def verify_bundle(bundle: Path) -> VerifiedBundle:
     return VerifiedBundle(manifest, rows, tuple(not_proved))
 
 
-def _check_files(bundle: Path, manifest: Manifest) -> None:
+def check_files(bundle: Path, manifest: Manifest) -> None:
+    """Check that a bundle holds the files of its manifest, byte for byte, and no others.
+
+    Raises:
+        DataError: naming the first that is missing, too many or changed.
+    """
     there = {name for name in names_in(bundle) if name != MANIFEST}
     listed = {entry.path for entry in manifest.files}
     for name in sorted(there - listed):
@@ -86,8 +91,8 @@ def _check_files(bundle: Path, manifest: Manifest) -> None:
             )
 
 
-def _check_raw(bundle: Path, runs: Sequence[RunFile]) -> None:
-    """Nothing lies in ``raw/`` that no reader looks at."""
+def check_raw(bundle: Path, runs: Sequence[RunFile]) -> None:
+    """Check that nothing lies in ``raw/`` that no reader looks at; DataError names it."""
     read = {run.path for run in runs} | {s.path for run in runs for s in run.samples}
     read.add((bundle / RAW / CHECKPOINT_FILE).resolve())
     for name in names_in(bundle / RAW):

@@ -21,7 +21,6 @@ from oodrop.reports.bundle.manifest import (
     names_in,
 )
 from oodrop.reports.bundle.raw import RAW, copy_raw, refuse_links
-from oodrop.reports.bundle.scores import rescore
 from oodrop.reports.pairing import name_checkpoints, one_checkpoint
 
 
@@ -66,8 +65,7 @@ def write_bundle(
     """
     _check_place(run, bundle)
     refuse_links(run)
-    runs = one_checkpoint("submission", run, verify=True)
-    rescore(runs)  # here, where an error names a file of the run
+    runs = one_checkpoint("submission", run, again=True)  # an error names a file of the run
     settings = Settings(
         seed=seed,
         resamples=resamples,

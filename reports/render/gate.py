@@ -1,9 +1,13 @@
-"""The decision of a gate: for a terminal, as JSON, as Markdown, as JUnit, as GitHub annotations."""
+"""The decision of a gate: for a terminal, as JSON, as Markdown, as JUnit, as GitHub annotations.
+
+What the JSON holds is in gate.schema.json.
+"""
 
 from __future__ import annotations
 
 import xml.etree.ElementTree as ET
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Literal
 
 import orjson
@@ -21,6 +25,7 @@ from oodrop.reports.render.text import one_line
 
 SCHEMA = "oodrop-gate"
 SCHEMA_VERSION = "0.1"
+SCHEMA_FILE = Path(__file__).parent / "gate.schema.json"
 EXIT_CODES = {"PASS": 0, "FAIL": 1, "NOT COMPARABLE": 3, "INCONCLUSIVE": 4}
 STYLES = {"PASS": "bold green", "FAIL": "bold red"}
 MOST_ANNOTATIONS = 10

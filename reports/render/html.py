@@ -6,8 +6,6 @@ hash, so that a browser runs nothing else, whatever the texts of a run hold.
 
 from __future__ import annotations
 
-import base64
-import hashlib
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -30,7 +28,7 @@ from oodrop.reports.render.flags import FlagNote, flag_notes
 from oodrop.reports.render.flips import explorer
 from oodrop.reports.render.labels import file_stems, task_labels
 from oodrop.reports.render.overview import overview
-from oodrop.reports.render.pages import TEMPLATES, page_environment
+from oodrop.reports.render.pages import TEMPLATES, page_environment, policy
 from oodrop.reports.render.pairs import pair_findings
 from oodrop.reports.render.points import (
     accuracy_span,
@@ -73,11 +71,7 @@ HEADINGS = {
 }
 SCRIPT = (TEMPLATES / "explorer.js").read_text("utf-8")
 _JOINTS = re.compile(r"(?<=[_/,])")
-_HASH = base64.b64encode(hashlib.sha256(SCRIPT.encode()).digest()).decode()
-POLICY = (
-    f"default-src 'none'; script-src 'sha256-{_HASH}'; style-src 'unsafe-inline'; "
-    "img-src data:; base-uri 'none'; form-action 'none'"
-)
+POLICY = policy(SCRIPT)
 
 
 @dataclass(frozen=True)
@@ -188,7 +182,7 @@ def _drawing(svg: str | None) -> Markup | None:
     return None if svg is None else Markup(svg)  # noqa: S704
 
 
-def _breakable(text: str) -> Markup:
+def breakable(text: str) -> Markup:
     """Escaped, and a line may break where long names have their joints, but inside no word."""
     parts = (escape(part) for part in _JOINTS.split(visible(text)))
     return Markup("<wbr>").join(parts)
@@ -198,7 +192,7 @@ def _environment() -> Environment:
     environment = page_environment()
     environment.filters.update(
         accuracy_span=accuracy_span,
-        breakable=_breakable,
+        breakable=breakable,
         changed_words=changed_words,
         floor_words=floor_words,
         level_words=level_words,

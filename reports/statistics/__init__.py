@@ -34,6 +34,7 @@ from oodrop.reports.statistics.answers.relative import (
 from oodrop.reports.statistics.answers.severity import SeverityCurve, SeverityPoint, severity_curves
 from oodrop.reports.statistics.answers.split import SplitDrop, split_drop
 from oodrop.reports.statistics.answers.split_contrast import SplitContrast, split_contrast
+from oodrop.reports.statistics.answers.versus import Versus, versus
 from oodrop.reports.statistics.answers.worst import WorstVariant, worst_variant
 from oodrop.reports.statistics.columns import ALL, Column, one_column
 from oodrop.reports.statistics.decisions.decision import Decision, decide
@@ -101,6 +102,7 @@ __all__ = [
     "Standing",
     "Values",
     "VariantInfo",
+    "Versus",
     "WorstVariant",
     "accuracies",
     "accuracy_difference",
@@ -145,6 +147,7 @@ __all__ = [
     "split_contrast",
     "split_drop",
     "tango",
+    "versus",
     "wilson",
     "wilson_ess",
     "worst_variant",

@@ -95,6 +95,19 @@ def test_the_oracle_is_right_under_every_variant_and_scorer(
     capsys.readouterr()
 
 
+def test_an_oracle_that_errs_gives_no_answer_where_there_are_no_options(
+    shared_data: Path, tmp_path: Path
+) -> None:
+    file, _ = REAL["theoremqa"]
+    command = ["run", "--model", "oodrop-oracle", "--model_args", "errs=1", "--items", "12"]
+    data = ["--tasks", "theoremqa", "--data", f"theoremqa={shared_data / file}"]
+    assert oodrop([*command, *data, "--quiet", "-o", str(tmp_path)]) == 0
+    (path,) = tmp_path.rglob("samples_oodrop__canonical__theoremqa_*.jsonl")
+    rows = [row for _, row in iterate_samples(path)]
+    assert len(rows) == 12
+    assert {(row["resps"][0][0], row["acc"]) for row in rows} == {("", 0.0)}
+
+
 @pytest.mark.parametrize("name", ["theoremqa", "mmlu_pro_free"])
 def test_the_probability_score_knows_the_reference(name: str, shared_data: Path) -> None:
     doc = registry_docs(name, shared_data / REAL[name][0])[0]

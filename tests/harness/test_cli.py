@@ -14,7 +14,8 @@ from .conftest import Refusal
 
 COMMANDS = (
     "list", "perturb", "coverage", "derive", "tasks-dir", "lm-eval", "run", "score-reference",
-    "report", "compare", "gate", "freeze", "submit", "verify", "doctor", "plan",
+    "report", "compare", "gate", "freeze", "submit", "verify", "leaderboard", "doctor",
+    "plan",
 )  # fmt: skip
 GROUPS = ("audit", "bank", "bench", "data")
 BENCHES = ("perturb", "coverage", "stats", "inference")

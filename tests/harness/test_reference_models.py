@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from oodrop import RunError
 from oodrop.harness_ext.checkpoints import CheckpointSpec
 from oodrop.harness_ext.plan import RunPlan
 from oodrop.harness_ext.runner.run import run
@@ -140,3 +141,91 @@ def test_options_are_shuffled_with_proof(report: Report) -> None:
     levels = {v.slug: v.evidence for v in letters.variants}
     assert levels["ordering_option_shuffle"] == "proved"
     assert levels["ordering_fact_order"] in ("checked", "reviewed")
+
+
+# --- an oracle that errs as often as it is told -----------------------------------------------
+
+
+ORDER = "ordering_fact_order"
+ERRING = {
+    "oracle": {},
+    "errs": {"errs": 0.2},
+    "loses": {"errs": 0.2, "loses": 0.3, "under": "ordering"},
+    "other": {"errs": 0.2, "seed": 1},
+    "control": {"loses": 1, "under": "control"},  # the placebos change nothing
+}
+
+
+@pytest.fixture(scope="module")
+def erring(tmp_path_factory: pytest.TempPathFactory) -> dict[str, TaskReport]:
+    """Reports on forced choice and on free replies, by task."""
+    out = tmp_path_factory.mktemp("erring")
+    plan = RunPlan(
+        checkpoints=tuple(
+            CheckpointSpec(name=name, model="oodrop-oracle", model_args=args)
+            for name, args in ERRING.items()
+        ),
+        tasks=("everyday", "everyday_open"),
+        suite=get_suite("smoke-1.0"),
+    )
+    run(plan, out, Silent())
+    return {task.task: task for task in build_report([out], resamples=200).tasks}
+
+
+@pytest.mark.parametrize("name", ["everyday", "everyday_open"])
+def test_an_oracle_errs_as_often_as_it_is_told(erring: dict[str, TaskReport], name: str) -> None:
+    found = erring[name].analysis
+    right = {a.checkpoint: a.estimate for a in found.accuracies}
+    assert right["oracle"] == 1.0
+    # 241 items: a binomial share of 0.2 is within 0.1 but for once in 10,000 seeds.
+    assert right["errs"] == right["loses"] == pytest.approx(0.8, abs=0.1)
+    assert right["other"] == pytest.approx(0.8, abs=0.1)
+    for info in erring[name].variants:
+        assert found.drop("errs", info.slug).estimate == 0.0
+        assert found.drop("control", info.slug).lost == 0
+        drop = found.drop("loses", info.slug)
+        assert drop.gained == 0
+        if info.family == "ordering":
+            # Of the changed items 0.8 were right, and 0.3 of these are lost.
+            assert drop.estimate == pytest.approx(0.8 * 0.3, abs=0.12)
+        else:
+            assert drop.lost == 0
+
+
+def test_the_items_of_an_erring_oracle_are_those_of_its_seed(
+    erring: dict[str, TaskReport], tmp_path: Path
+) -> None:
+    """The same on a part of the items as on all of them, and others under each variant."""
+
+    def lost(task: TaskReport) -> dict[str, set[str]]:
+        own = [f for f in task.every_flip() if f.checkpoint == "loses"]  # type: ignore[misc]
+        return {v.slug: {f.item_id for f in own if f.variant == v.slug} for v in task.variants}
+
+    spec = CheckpointSpec("loses", "oodrop-oracle", ERRING["loses"], items=60)
+    run(RunPlan((spec,), ("everyday",), get_suite("smoke-1.0")), tmp_path, Silent())
+    (part,) = build_report([tmp_path], resamples=200).tasks
+    whole = lost(erring["everyday"])
+    assert len(whole[ORDER] ^ whole["ordering_section_order_question_first"]) > 20
+    found = lost(part)
+    assert 0 < len(found[ORDER]) < len(whole[ORDER])
+    assert found[ORDER] <= whole[ORDER]
+
+
+@pytest.mark.parametrize(
+    ("args", "message"),
+    [
+        ({"errs": 1.5}, "errs of oodrop-oracle must be from 0 to 1, got 1.5"),
+        ({"errs": "a"}, "errs of oodrop-oracle must be from 0 to 1, got 'a'"),
+        ({"loses": True, "under": "lexical"}, "loses of oodrop-oracle .* got True"),
+        ({"loses": 0.1}, "takes loses .* and under together.* got loses 0.1, under None"),
+        ({"under": "lexical"}, "takes loses .* and under together"),
+        ({"loses": 0.1, "under": "typos"}, "unknown family of perturbers 'typos'.*lexical"),
+        ({"lose": 0.1}, "a reference model takes no argument lose"),
+    ],
+)
+def test_arguments_of_an_oracle_that_mean_nothing(
+    args: dict[str, object], message: str, tmp_path: Path
+) -> None:
+    spec = CheckpointSpec("x", "oodrop-oracle", args, items=5)
+    with pytest.raises(RunError, match=message):
+        run(RunPlan((spec,), ("everyday",), get_suite("smoke-1.0")), tmp_path, Silent())

@@ -146,6 +146,8 @@ def test_linked_children_come_back(tmp_path: Path) -> None:
         (lambda d: d["runs"][0]["samples"][0].update(parents=[[0, "a", "b"]]), "parents is not"),
         (lambda d: d["runs"][0]["samples"][0].update(parents=[[999, "a", "b", 0]]), "parents is"),
         (lambda d: d["runs"][0]["samples"][0].update(settings={"a": 1}), "settings is not what"),
+        (lambda d: d["runs"][0]["samples"][0]["settings"].pop("filter"), "'filter missing or"),
+        (lambda d: d["runs"][0]["samples"][0]["settings"].update(a="b"), "'a missing or"),
     ],
 )
 def test_what_is_not_as_it_was_written_is_named(frozen: Path, change: Any, message: str) -> None:

@@ -5,23 +5,32 @@ from __future__ import annotations
 import json
 import random
 import xml.etree.ElementTree as ET
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import fields
 from pathlib import Path
+from typing import Any, get_args
 
+import jsonschema
 import pytest
 
 from oodrop import DataError, NotComparableError, OodropError, UnknownNameError
 from oodrop.harness_ext.cli.app import run
 from oodrop.reports.gatepolicy import Policy, TaskPolicy, read_policy
-from oodrop.reports.gating import run_gate
+from oodrop.reports.gating import GateReport, GateRow, Outcome, run_gate
+from oodrop.reports.render import gate as rendered
 from oodrop.reports.render.gate import (
     MOST_ANNOTATIONS,
     exit_code,
     gate_annotations,
+    gate_json,
     gate_junit,
     gate_markdown,
 )
+from oodrop.reports.statistics import Gate, Interval
 from oodrop.reports.statistics import gate as gate_of
+from oodrop.reports.statistics.columns import Kind as KindOfRow
+from oodrop.reports.statistics.decisions.decision import Verdict
+from oodrop.reports.statistics.decisions.gate import On
 
 from .runs import (
     CANONICAL,
@@ -40,10 +49,12 @@ Score = Callable[[int], float]
 SCHEMA_OF_JUNIT = {"failure", "error", "skipped", "system-out"}
 
 
-def right(share: float, seed: int, but: Mapping[int, float] | None = None) -> Score:
+def right(
+    share: float, seed: int, but: Mapping[int, float] | None = None, points: float = 1.0
+) -> Score:
     """Right on so many of the items, each by itself."""
     draw = random.Random(seed)
-    drawn = [float(draw.random() < share) for _ in range(2_000)]
+    drawn = [points * (draw.random() < share) for _ in range(2_000)]
     return lambda k: (but or {}).get(k, drawn[k])
 
 
@@ -59,13 +70,17 @@ def write(
     kinds: tuple[Kind, ...] = (CANONICAL, IDENTITY, TYPO, ORDER),
     task: str = "everyday",
     args: str | None = None,
+    points: float = 1.0,
 ) -> Path:
     place = mark(folder / name, name)
     shares = {CANONICAL: canonical, IDENTITY: canonical, TYPO: typo, ORDER: order}
     seeds = {CANONICAL: 1, IDENTITY: 1, TYPO: 2, ORDER: 3}
     tasks = {
         task_name(kind, task): rows(
-            kind, items=range(items), task=task, score=right(shares[kind], 10 * seed + seeds[kind])
+            kind,
+            items=range(items),
+            task=task,
+            score=right(shares[kind], 10 * seed + seeds[kind], points=points),
         )
         for kind in kinds
     }
@@ -409,3 +424,101 @@ def test_what_cannot_be_used_is_one_sentence(
     after = write(tmp_path, "same", seed=1)
     assert run(["gate", str(base), str(after), *more]) == code
     assert message in " ".join(capsys.readouterr().err.split())
+
+
+# --- gate.schema.json ----------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def schema() -> dict[str, Any]:
+    found: dict[str, Any] = json.loads(rendered.SCHEMA_FILE.read_text(encoding="utf-8"))
+    jsonschema.Draft202012Validator.check_schema(found)
+    return found
+
+
+def parsed(found: GateReport) -> dict[str, Any]:
+    """Its JSON, read as strictly as other programs do."""
+
+    def refuse(constant: str) -> None:
+        raise AssertionError(constant)
+
+    told: dict[str, Any] = json.loads(gate_json(found), parse_constant=refuse)
+    return told
+
+
+def every_decision(tmp_path: Path) -> Iterator[GateReport]:
+    base = write(tmp_path, "base")
+    worse = write(tmp_path, "worse", typo=0.7, seed=1)
+    less = write(tmp_path, "less", seed=1, kinds=(CANONICAL, IDENTITY, TYPO))
+    few, few_too = (write(tmp_path, f"few{k}", items=40, seed=k) for k in (3, 4))
+    three, three_too = (write(tmp_path, f"three{k}", items=3, seed=k) for k in (3, 4))
+    yield run_gate(base, worse, Policy())
+    yield run_gate(base, worse, Policy().over(on="drop", margin=0.3))
+    yield run_gate(few, few_too, Policy())
+    yield run_gate(base, less, Policy())
+    yield run_gate(three, three_too, Policy())  # too few clusters: no interval
+    yield run_gate(base, base, Policy().over(must_pass=("lexical",)))  # with a note
+    # Scores without bounds.
+    many = [write(tmp_path, f"many{k}", points=3.0, seed=k) for k in (5, 6)]
+    yield run_gate(*many, Policy())
+
+
+def test_the_json_of_every_decision_is_that_of_the_schema(
+    schema: dict[str, Any], tmp_path: Path
+) -> None:
+    validator = jsonschema.Draft202012Validator(schema)
+    told = [parsed(found) for found in every_decision(tmp_path)]
+    for one in told:
+        validator.validate(one)
+        assert one["schema_version"] == rendered.SCHEMA_VERSION
+    assert {one["decision"] for one in told} == set(get_args(Outcome))
+    gates = [row["gate"] for one in told for row in one["rows"]]
+    assert {gate["kind"] for gate in gates} == set(get_args(KindOfRow))
+    assert {gate["on"] for gate in gates} == set(get_args(On))
+    methods = {gate["interval"]["method"] if gate["interval"] else None for gate in gates}
+    held = schema["$defs"]["interval"]["properties"]["method"]["enum"]
+    assert methods == {None, *held}
+    assert any(one["missing"] for one in told)
+    assert any(one["notes"] for one in told)
+
+
+@pytest.mark.parametrize(
+    ("name", "kind"), [("row", GateRow), ("gate", Gate), ("interval", Interval)]
+)
+def test_the_schema_knows_every_field(schema: dict[str, Any], name: str, kind: type) -> None:
+    held = schema["$defs"][name]
+    assert {*held["properties"]} == {*held["required"]} == {f.name for f in fields(kind)}
+    assert held["additionalProperties"] is False
+
+
+def test_the_schema_knows_every_word(schema: dict[str, Any]) -> None:
+    own = {"schema", "schema_version"}
+    assert {*schema["properties"]} == {*schema["required"]}
+    assert {*schema["properties"]} == {f.name for f in fields(GateReport)} | own
+    assert schema["additionalProperties"] is False
+    assert schema["properties"]["decision"]["enum"] == list(get_args(Outcome))
+    assert schema["$defs"]["verdict"]["enum"] == list(get_args(Verdict))
+    gate = schema["$defs"]["gate"]["properties"]
+    assert (gate["kind"]["enum"], gate["on"]["enum"]) == (
+        list(get_args(KindOfRow)),
+        list(get_args(On)),
+    )
+    assert schema["$id"] == f"urn:oodrop:gate:{rendered.SCHEMA_VERSION}"
+
+
+def test_the_schema_refuses_other_shapes(
+    schema: dict[str, Any], base: Path, tmp_path: Path
+) -> None:
+    told = parsed(run_gate(base, write(tmp_path, "same", seed=1), Policy()))
+    others = ({"schema_version": "9"}, {"extra": 1}, {"rows": []}, {"decision": "MAYBE"})
+    for change in others:
+        assert not jsonschema.Draft202012Validator(schema).is_valid(told | change)
+
+
+def test_where_nothing_can_be_compared_there_is_no_object(
+    base: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert run(["gate", str(base), str(write(tmp_path, "some", items=500)), "--json"]) == 3
+    told = capsys.readouterr()
+    assert told.out == ""
+    assert "nothing can be compared" in told.err

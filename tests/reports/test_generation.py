@@ -1,4 +1,4 @@
-"""How replies were generated is told; a difference between checkpoints is noted, not refused."""
+"""What belongs to a checkpoint is told; a difference between checkpoints is noted, not refused."""
 
 from __future__ import annotations
 
@@ -9,7 +9,13 @@ from typing import Any
 import pytest
 
 from oodrop import NotComparableError
+from oodrop.reports.build import build_report
+from oodrop.reports.compare import compare
+from oodrop.reports.frozen import freeze
+from oodrop.reports.gatepolicy import Policy
+from oodrop.reports.gating import run_gate
 from oodrop.reports.model import Report
+from oodrop.reports.pairing import one_checkpoint
 from oodrop.reports.render import report_html, summary_markdown
 
 from .runs import MAIN, RERUN, mark, tasks_of, write_run
@@ -85,3 +91,57 @@ def test_a_checkpoint_with_another_limit_for_its_rerun_is_refused(
     generated(tmp_path, "alpha", CARD, rerun=OWN)
     with pytest.raises(NotComparableError, match="alpha.*control_rerun ran with generation_kwargs"):
         read(tmp_path)
+
+
+def put(folder: Path, name: str, **settings: object) -> Path:
+    """A checkpoint that was asked under these settings of the results file."""
+    place, args = mark(folder / name, name), f"pretrained=org/{name}"
+    tasks = tasks_of(*MAIN, score=lambda k: float(k % 4 == len(name) % 4))
+    write_run(place, tasks, model_args=args, edit=lambda results: results.update(settings))
+    return place
+
+
+SYSTEM = "no system instruction"
+WORDS = "(alpha: {}; gamma: {})".format
+UNLIKE = {
+    "template": (
+        {"chat_template_sha": None},
+        {"chat_template_sha": "b" * 64},
+        WORDS(f"no chat template, {SYSTEM}", f"a chat template, {SYSTEM}"),
+    ),
+    "instruction": (
+        {"system_instruction_sha": "c" * 64},
+        {"system_instruction_sha": "d" * 64},
+        WORDS(*(f"no chat template, system instruction {8 * x}" for x in "cd")),
+    ),
+}
+
+
+@pytest.mark.parametrize("name", UNLIKE)
+def test_checkpoints_that_were_asked_in_other_ways_are_compared_with_a_note(
+    name: str, tmp_path: Path
+) -> None:
+    """In a report, side by side, and in a gate; against a frozen baseline too."""
+    one, other, words = UNLIKE[name]
+    alpha, gamma = put(tmp_path, "alpha", **one), put(tmp_path, "gamma", **other)
+    frozen = tmp_path / "baseline.json"
+    frozen.write_bytes(freeze(one_checkpoint("baseline", alpha)))
+    note = f"everyday was put to the checkpoints in different ways {words}"
+    assert note in build_report([tmp_path], resamples=50).notes
+    assert note in compare([alpha, gamma]).notes
+    assert note in run_gate(alpha, gamma, Policy()).notes
+    assert note in run_gate(frozen, gamma, Policy()).notes
+
+
+def test_every_model_has_a_chat_template_of_its_own(tmp_path: Path) -> None:
+    alpha = put(tmp_path, "alpha", chat_template_sha="a" * 64)
+    gamma = put(tmp_path, "gamma", chat_template_sha="b" * 64)
+    assert not any("different ways" in note for note in compare([alpha, gamma]).notes)
+
+
+def test_a_gate_and_a_comparison_tell_other_limits(tmp_path: Path) -> None:
+    for name, kwargs in (("alpha", CARD), ("beta", OWN)):
+        generated(tmp_path, name, kwargs)
+    places = (tmp_path / "alpha", tmp_path / "beta")
+    for notes in (compare([*places]).notes, run_gate(*places, Policy()).notes):
+        assert any("generated with different settings (alpha: greedy" in note for note in notes)

@@ -382,6 +382,25 @@ def test_another_filter(tmp_path: Path, read: Read) -> None:
         read(tmp_path)
 
 
+def test_another_filter_of_a_checkpoint(tmp_path: Path, read: Read) -> None:
+    write_run(mark(tmp_path / "alpha", "alpha"), tasks_of(*MAIN))
+    tasks = {
+        name: [{**row, "filter": "strict"} for row in rows]
+        for name, rows in tasks_of(*MAIN, score=lambda k: float(k % 4 == 0)).items()
+    }
+
+    def declare(results: dict[str, Any]) -> None:
+        for config in results["configs"].values():
+            config["metadata"]["oodrop"]["filter"] = "strict"
+
+    write_run(mark(tmp_path / "beta", "beta"), tasks, edit=declare)
+    words = "alpha and beta ran task everyday with another filter: 'none' and 'strict'"
+    with pytest.raises(NotComparableError, match=words):
+        read(tmp_path)
+    with pytest.raises(NotComparableError, match=words):
+        run_gate(tmp_path / "alpha", tmp_path / "beta", Policy())
+
+
 def test_another_limit_of_a_variant(tmp_path: Path, read: Read) -> None:
     write_run(tmp_path, tasks_of(CANONICAL))
     write_run(tmp_path, tasks_of(TYPO, items=range(8)), day=1)
@@ -406,6 +425,40 @@ def test_another_limit_or_n_shot_of_a_checkpoint(tmp_path: Path, read: Read, wha
         compare([tmp_path / "a", tmp_path / "b"])
     with pytest.raises(NotComparableError):
         run_gate(tmp_path / "a", tmp_path / "b", Policy())
+
+
+@pytest.mark.parametrize("what", ["items", "n-shot", "absent"])
+def test_a_task_that_is_not_compared_is_told_beside_one_that_is(tmp_path: Path, what: str) -> None:
+    """In either order; and nothing passes a gate then."""
+    other = {"task": "other", "generate": False}
+    items = range(8) if what == "items" else range(12)
+
+    def shots(results: dict[str, Any]) -> None:
+        results["n-shot"] = dict.fromkeys(results["n-shot"], 5 if what == "n-shot" else 0)
+
+    for name in ("alpha", "beta"):
+        place = mark(tmp_path / name, name)
+        write_run(place, tasks_of(*MAIN, score=lambda k, n=name: float(k % 3 == len(n) % 3)))
+        if name == "alpha":
+            write_run(place, tasks_of(*MAIN, **other), day=1)
+        elif what != "absent":
+            write_run(place, tasks_of(*MAIN, items=items, **other), day=1, edit=shots)
+    why = {
+        "items": "12 and 8 items, which are not the same",
+        "n-shot": "0 and 5 few-shot examples",
+        "absent": "beta did not run it",
+    }[what]
+    told = f"other is not compared: {why}"
+    places = [tmp_path / "alpha", tmp_path / "beta"]
+    found = compare(places)
+    assert [task.task for task in found.tasks] == ["everyday"]
+    assert told in found.notes
+    turned = compare(places, a="beta", b="alpha").notes
+    if what == "absent":
+        assert told in turned
+    else:
+        assert any(note.startswith("other is not compared: ") for note in turned)
+    assert run_gate(*places, Policy()).missing == (f"other: {why}",)
 
 
 def _record(**fields: Any) -> Callable[[Row], Any]:

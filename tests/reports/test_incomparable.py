@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 
 from oodrop import DataError, NotComparableError
+from oodrop.reports.results import SETTINGS
 
 from .refusals import Read, fails
 from .runs import (
@@ -88,6 +89,11 @@ OTHER_SETTINGS = {
     "metric": (_metadata("metric", "acc_norm"), "metric"),
     "chance": (_metadata("chance", 0.5), "chance"),
 }
+
+
+def test_every_setting_is_tried() -> None:
+    """The filter is that of the rows too: test_importer.py."""
+    assert {setting for _, setting in OTHER_SETTINGS.values()} | {"filter"} == set(SETTINGS)
 
 
 @pytest.mark.parametrize(("edit", "setting"), OTHER_SETTINGS.values(), ids=list(OTHER_SETTINGS))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from dataclasses import fields
 from pathlib import Path
 
@@ -121,6 +122,25 @@ def test_a_process_that_is_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(workers, "_START", "raise SystemExit(7)")
     with pytest.raises(OodropError, match=r"the process that read it was ended \(code 7\)"):
         read_runs([tmp_path], processes=2)
+
+
+def halve(number: int) -> int:
+    """A job that ends its process, refuses, or answers."""
+    if number == 13:
+        os._exit(9)
+    if number % 2:
+        raise DataError(f"{number} is odd")
+    return number // 2
+
+
+def test_one_process_that_is_ended_takes_no_other_job_with_it(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.syspath_prepend(Path(__file__).parents[2])  # where a worker finds this module
+    found = list(workers.run_jobs(halve, [2, 3, 13, 13, 4, 13, 6], 2))
+    words = "the process that read it was ended (code 9)"
+    assert [str(f) for f in found] == ["1", "3 is odd", words, words, "2", words, "3"]
+    assert isinstance(found[2], workers.EndedError)
 
 
 def test_no_process_is_left(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import pytest
 
 from oodrop import DataError, OodropError, UnknownNameError
 from oodrop.reports.statistics import bootstrap_t, cluster_sums, cluster_weights, score_ess
-from oodrop.reports.statistics.intervals.bands import bands, drop_bands
+from oodrop.reports.statistics.intervals.bands import bands, drop_bands, joint_bands
 from oodrop.reports.statistics.intervals.bootstrap import largest_distances, replicates
 from oodrop.reports.statistics.intervals.closed import LOST_OR_GAINED, Values, closed_interval
 
@@ -316,3 +316,30 @@ def test_they_hold_together_about_as_often_as_promised():
         held = np.array([not i.excludes(0.0) for i in got]).reshape(100, k)
         together += held.all(axis=1).sum()
     assert 0.935 <= together / reps <= 0.967
+
+
+@pytest.mark.parametrize("method", ["auto", "max_t", "bonferroni"])
+@pytest.mark.parametrize("resamples", [19, 400])
+def test_blocks_are_as_one(method, resamples):
+    """Columns fit for the band, too few clusters, few that differ, and no spread, in any blocks."""
+    rng = np.random.default_rng(8)
+    clusters = np.arange(450) // 9
+    d = rng.integers(-1, 2, (6, 450)) * (rng.random((6, 450)) < 0.4).astype(float)
+    d[2] = 0.0
+    d[3, 30:] = 0.0
+    mask = np.ones(d.shape, bool)
+    mask[4, 27:] = False
+    whole = sums_of(d, clusters, mask)
+    values = [WHOLE] * 6
+    together = bands(whole, values, resamples=resamples, method=method)
+
+    def blocks():
+        for cut in (slice(0, 1), slice(1, 4), slice(4, 6)):
+            yield sums_of(d[cut], clusters, mask[cut]), values[cut]
+
+    assert list(joint_bands(blocks, resamples=resamples, method=method)) == list(together)
+
+
+def test_blocks_refuse_an_unknown_method():
+    with pytest.raises(OodropError, match="method must be one of"):
+        list(joint_bands(list, method="scheffe"))

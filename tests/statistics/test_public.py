@@ -13,15 +13,16 @@ def test_public_names():
         "GateFamily", "Headline", "Interval", "Moves", "NoiseFloor", "PairQuestions",
         "PairedScores", "PlanePoint", "Questions", "RankSet", "Rate", "RelativeDrop", "Sequential",
         "SeverityCurve", "SeverityPoint", "SplitContrast", "SplitDrop", "Standing", "Values",
-        "VariantInfo", "WorstVariant", "accuracies", "accuracy_difference", "accuracy_plane",
-        "analyse", "ask", "bands", "bonferroni", "bootstrap_t", "chance_corrected_drop",
+        "VariantInfo", "Versus", "WorstVariant", "accuracies", "accuracy_difference",
+        "accuracy_plane", "analyse", "ask", "bands", "bonferroni", "bootstrap_t",
+        "chance_corrected_drop",
         "closed_interval", "cluster_sums", "cluster_weights", "consistency", "contrast", "crossed",
         "cv3_t", "decide", "detectable", "drop_bands", "effective_robustness",
         "engagement_question", "equivalent", "gate", "gate_chances", "gate_family", "headline",
         "holm", "icc", "jackknife_t", "mde", "noise_floors", "one_column", "p_value",
         "pair_questions", "random_order", "rank_sets", "relative_drop", "required_items",
-        "score_ess", "severity_curves", "split_contrast", "split_drop", "tango", "wilson",
-        "wilson_ess", "worst_variant",
+        "score_ess", "severity_curves", "split_contrast", "split_drop", "tango", "versus",
+        "wilson", "wilson_ess", "worst_variant",
     }  # fmt: skip
     assert all(hasattr(statistics, name) for name in statistics.__all__)
 

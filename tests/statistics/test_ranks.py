@@ -6,6 +6,7 @@ import pytest
 
 from oodrop import UnknownNameError
 from oodrop.reports.statistics import cluster_sums
+from oodrop.reports.statistics.answers import ranks
 from oodrop.reports.statistics.answers.ranks import rank_sets
 from oodrop.reports.statistics.intervals.bands import bands
 from oodrop.reports.statistics.intervals.closed import LOST_OR_GAINED
@@ -160,3 +161,10 @@ def test_sets_hold_all_true_places_together(make_paired):
         told += got[0].worst == 2 and got[4].best == 3
     assert held / 400 >= 0.94
     assert told / 400 >= 0.8
+
+
+def test_the_size_of_the_blocks_changes_nothing(board, monkeypatch):
+    paired = board()
+    whole = rank_sets(paired, "v0", resamples=199)
+    monkeypatch.setattr(ranks, "_CELLS", 2 * 480)
+    assert rank_sets(paired, "v0", resamples=199) == whole

@@ -119,7 +119,7 @@ def accuracy_pair(paired: PairedScores, a: str, b: str, name: str | None) -> tup
         mask = np.ones((1, rows.shape[1]), np.bool_)
         return pair_sums(rows[:1], rows[1:], mask, paired.ordered_clusters, values), "canonical"
     one, two = (one_column(paired, checkpoint, name) for checkpoint in (a, b))
-    values = (_score_values(one), _score_values(two))
+    values = (score_values(one), score_values(two))
     return _pair(paired, one, (one.scores, two.scores), values), one.kind
 
 
@@ -139,7 +139,7 @@ def _pair(
     return pair_sums(first, second, one.mask[None], paired.ordered_clusters, values)
 
 
-def _score_values(column: Column) -> Values:
+def score_values(column: Column) -> Values:
     """What the scores under the column's variants can be: whole where the differences are."""
     unbounded = math.isinf(column.values.limit)
     return Values(column.values.limit, signed=unbounded, whole=column.values.whole)

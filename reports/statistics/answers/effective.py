@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -101,49 +101,100 @@ def effective_robustness(
     check_level(level)
     check_scale(scale)
     names = _checked(paired, target, baselines, references)
-    each = [one_column(paired, checkpoint, name) for checkpoint in (*names, target)]
+    both = both_accuracies(paired, (*names, target), name, scale)
+    return both.robustness(target, names, level)
+
+
+def both_accuracies(
+    paired: PairedScores, checkpoints: Sequence[str], name: str, scale: Scale
+) -> BothAccuracies:
+    """Canonical and variant accuracies from which many a line can be fitted.
+
+    Raises DataError where `name` changed no item.
+    """
+    each = [one_column(paired, checkpoint, name) for checkpoint in checkpoints]
     mask = np.array([c.mask for c in each])
     if not mask.any():
         raise DataError(f"task {paired.task!r}: {name} changed no item, so there is no line")
     canonical = cluster_sums(np.array([c.canonical for c in each]), mask, paired.ordered_clusters)
     variant = cluster_sums(np.array([c.scores for c in each]), mask, paired.ordered_clusters)
-    x, y = _on_scale(canonical, scale), _on_scale(variant, scale)
-    line = make_line(x[0, :-1], y[0, :-1])
-    if line is None:
-        raise DataError(
-            f"task {paired.task!r}: a line needs baselines of different canonical accuracy; "
-            f"all {len(names)} have {float(canonical.theta[0]):.4g}"
-        )
-    intercepts, slopes = least_squares(x[:, :-1], y[:, :-1])
-    expected = intercepts + slopes * x[:, -1]
-    points = _means(variant)[:, -1] - from_scale(expected, scale)
-    own, item_error = float(x[0, -1]), _jackknife(points)
-    line_error = line.error_at(own)
-    in_points = line_error * steepness(line.at(own), scale)
-    on_scale = y[:, -1] - expected
-    few = not enough_clusters(variant, -1)
-    return EffectiveRobustness(
+    return BothAccuracies(
         task=paired.task,
-        target=target,
         name=name,
         scale=scale,
-        baselines=names,
-        line=line,
-        n=int(variant.n[-1]),
-        canonical_accuracy=float(canonical.theta[-1]),
-        variant_accuracy=float(variant.theta[-1]),
-        predicted=float(from_scale(expected[:1], scale)[0]),
-        estimate=float(points[0]),
-        on_scale=float(on_scale[0]),
-        item_error=item_error,
-        line_error=in_points,
-        interval=_interval(variant, points, in_points, line, level, 1.0),
-        scale_interval=_interval(variant, on_scale, line_error, line, level, math.inf),
-        flags=(
-            *(("insufficient_clusters",) if few else ()),
-            *(() if x[0, :-1].min() <= own <= x[0, :-1].max() else ("extrapolated",)),
-        ),
+        places={checkpoint: k for k, checkpoint in enumerate(checkpoints)},
+        canonical=canonical,
+        variant=variant,
+        x=_on_scale(canonical, scale),
+        y=_on_scale(variant, scale),
+        means=_means(variant),
     )
+
+
+@dataclass(frozen=True, eq=False)
+class BothAccuracies:
+    """Both accuracies of K checkpoints over the items that `name` changed.
+
+    `x` and `y` float64[1 + G, K] are canonical and variant accuracies on `scale`, over all clusters
+    and then without each one; `means` float64[1 + G, K] the variant accuracies themselves.
+    `places` is the column of each checkpoint.
+    """
+
+    task: str
+    name: str
+    scale: Scale
+    places: Mapping[str, int]
+    canonical: ClusterSums
+    variant: ClusterSums
+    x: Floats
+    y: Floats
+    means: Floats
+
+    def robustness(
+        self, target: str, baselines: tuple[str, ...], level: float
+    ) -> EffectiveRobustness:
+        """`effective_robustness` of one of the checkpoints against others of them.
+
+        Raises DataError for baselines that all have the same canonical accuracy.
+        """
+        t, others = self.places[target], [self.places[name] for name in baselines]
+        x, y = self.x[:, others], self.y[:, others]
+        line = make_line(x[0], y[0])
+        if line is None:
+            raise DataError(
+                f"task {self.task!r}: a line needs baselines of different canonical accuracy; "
+                f"all {len(baselines)} have {float(self.canonical.theta[others[0]]):.4g}"
+            )
+        intercepts, slopes = least_squares(x, y)
+        expected = intercepts + slopes * self.x[:, t]
+        points = self.means[:, t] - from_scale(expected, self.scale)
+        own, item_error = float(self.x[0, t]), _jackknife(points)
+        line_error = line.error_at(own)
+        in_points = line_error * steepness(line.at(own), self.scale)
+        on_scale = self.y[:, t] - expected
+        few = not enough_clusters(self.variant, t)
+        return EffectiveRobustness(
+            task=self.task,
+            target=target,
+            name=self.name,
+            scale=self.scale,
+            baselines=baselines,
+            line=line,
+            n=int(self.variant.n[t]),
+            canonical_accuracy=float(self.canonical.theta[t]),
+            variant_accuracy=float(self.variant.theta[t]),
+            predicted=float(from_scale(expected[:1], self.scale)[0]),
+            estimate=float(points[0]),
+            on_scale=float(on_scale[0]),
+            item_error=item_error,
+            line_error=in_points,
+            interval=_interval(self.variant, t, points, in_points, line, level, 1.0),
+            scale_interval=_interval(self.variant, t, on_scale, line_error, line, level, math.inf),
+            flags=(
+                *(("insufficient_clusters",) if few else ()),
+                *(() if x[0].min() <= own <= x[0].max() else ("extrapolated",)),
+            ),
+        )
 
 
 def _checked(
@@ -199,12 +250,18 @@ def _jackknife(values: Floats) -> float | None:
 
 
 def _interval(
-    sums: ClusterSums, values: Floats, line_error: float, line: Line, level: float, limit: float
+    sums: ClusterSums,
+    column: int,
+    values: Floats,
+    line_error: float,
+    line: Line,
+    level: float,
+    limit: float,
 ) -> Interval | None:
     items = _jackknife(values)
-    if items is None or not enough_clusters(sums, -1) or not items + line_error > 0.0:
+    if items is None or not enough_clusters(sums, column) or not items + line_error > 0.0:
         return None
-    g_star, estimate = float(sums.g_star[-1]), float(values[0])
+    g_star, estimate = float(sums.g_star[column]), float(values[0])
     half = math.hypot(
         t_quantile(level, g_star - 1.0) * items,
         t_quantile(level, line.points - 2.0) * line_error,
@@ -216,8 +273,8 @@ def _interval(
         standard_error=math.hypot(items, line_error),
         method="two_way_t",
         level=level,
-        n=int(sums.n[-1]),
-        clusters=int(sums.clusters[-1]),
+        n=int(sums.n[column]),
+        clusters=int(sums.clusters[column]),
         g_star=g_star,
-        nonzero_clusters=int(sums.nonzero_clusters[-1]),
+        nonzero_clusters=int(sums.nonzero_clusters[column]),
     )

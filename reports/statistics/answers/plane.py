@@ -13,7 +13,7 @@ from oodrop.reports.statistics.answers.accuracy import accuracies
 from oodrop.reports.statistics.answers.effective import (
     MIN_BASELINES,
     EffectiveRobustness,
-    effective_robustness,
+    both_accuracies,
 )
 from oodrop.reports.statistics.answers.line import Line, Scale, make_line, to_scale
 from oodrop.reports.statistics.columns import ALL, one_column
@@ -161,9 +161,14 @@ def _fit(points: Sequence[PlanePoint], n: int, scale: Scale) -> Line | None:
 def _robustness(
     paired: PairedScores, points: Sequence[PlanePoint], n: int, scale: Scale, level: float
 ) -> Iterator[EffectiveRobustness]:
-    on_line = [p for p in points if p.role == "on the line"]
+    on_line = sorted((p for p in points if p.role == "on the line"), key=lambda p: p.checkpoint)
+    if len(on_line) <= MIN_BASELINES:
+        return
+    both = both_accuracies(paired, [p.checkpoint for p in on_line], ALL, scale)
+    found = {}
     for target in on_line:
         others = [p for p in on_line if p is not target]
-        if len(others) >= MIN_BASELINES and _fit(others, n, scale) is not None:
-            names = [p.checkpoint for p in others]
-            yield effective_robustness(paired, target.checkpoint, names, scale=scale, level=level)
+        if _fit(others, n, scale) is not None:
+            names = tuple(p.checkpoint for p in others)
+            found[target.checkpoint] = both.robustness(target.checkpoint, names, level)
+    yield from (found[p.checkpoint] for p in points if p.checkpoint in found)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from itertools import combinations
 
 import numpy as np
 
 from oodrop.reports.statistics.columns import ALL, Column, one_column
-from oodrop.reports.statistics.intervals.bands import BandMethod, bands
+from oodrop.reports.statistics.intervals.bands import BandMethod, joint_bands
 from oodrop.reports.statistics.intervals.closed import Values
 from oodrop.reports.statistics.intervals.interval import Interval
 from oodrop.reports.statistics.numeric import Booleans, Floats, differences
 from oodrop.reports.statistics.paired import PairedScores
 from oodrop.reports.statistics.sums import ClusterSums, cluster_sums
+
+# Pairs x items that are held at once.
+_CELLS = 2**20
 
 
 @dataclass(frozen=True)
@@ -64,8 +67,8 @@ def rank_sets(
     Tie groups: in the order of accuracy there is a cut wherever everyone above it is shown to be
     better than everyone below it.
 
-    Memory: 8 bytes x a few x C^2/2 x clusters, plus one block of resamples; never pairs x items.
-    A pair without an interval (too few clusters) shows nothing.
+    Memory: that of a block of pairs, whatever their number. A pair without an interval (too few
+    clusters) shows nothing.
 
     Raises UnknownNameError for a name that is not there; else as `bands`.
     """
@@ -113,17 +116,20 @@ def _above(
     above = np.zeros((len(each), len(each)), np.bool_)
     if len(each) < 2:
         return above
+    scores: Floats = np.array([column.scores for column in each])
     whole = [_whole(column) for column in each]
-    limit = each[0].values.limit
-    pairs = list(combinations(range(len(each)), 2))
-    found = bands(
-        _joined(list(_pair_sums(paired, each))),
-        [Values(limit, signed=True, whole=whole[a] and whole[b]) for a, b in pairs],
-        resamples=resamples,
-        seed=seed,
-        level=level,
-        method=method,
-    )
+    mask, limit = each[0].mask, each[0].values.limit
+    pairs = np.array(list(combinations(range(len(each)), 2)))
+    width = max(1, _CELLS // len(mask))
+    parts = [pairs[k : k + width] for k in range(0, len(pairs), width)]
+
+    def blocks() -> Iterator[tuple[ClusterSums, list[Values]]]:
+        for part in parts:
+            rest = differences(scores[part[:, 0]], scores[part[:, 1]])
+            sums = cluster_sums(rest, np.broadcast_to(mask, rest.shape), paired.ordered_clusters)
+            yield sums, [Values(limit, signed=True, whole=whole[a] and whole[b]) for a, b in part]
+
+    found = joint_bands(blocks, resamples=resamples, seed=seed, level=level, method=method)
     for (a, b), interval in zip(pairs, found, strict=True):
         above[a, b], above[b, a] = _signs(interval)
     return above
@@ -135,20 +141,6 @@ def _signs(interval: Interval | None) -> tuple[bool, bool]:
 
 def _whole(column: Column) -> bool:
     return bool(np.isin(column.scores[column.mask], (0.0, 1.0)).all())
-
-
-def _pair_sums(paired: PairedScores, each: list[Column]) -> Iterator[ClusterSums]:
-    """Cluster sums of checkpoint a minus each later one, a by a, so that few items are held."""
-    mask = each[0].mask
-    scores: Floats = np.array([column.scores for column in each])
-    for a in range(len(each) - 1):
-        rest = differences(scores[a], scores[a + 1 :])
-        yield cluster_sums(rest, np.broadcast_to(mask, rest.shape), paired.ordered_clusters)
-
-
-def _joined(parts: list[ClusterSums]) -> ClusterSums:
-    names = [field.name for field in fields(ClusterSums)]
-    return ClusterSums(**{n: np.concatenate([getattr(p, n) for p in parts]) for n in names})
 
 
 def _tie_groups(

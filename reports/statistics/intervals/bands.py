@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import math
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from typing import Literal, get_args
 
@@ -61,10 +62,7 @@ def bands(
     Raises OodropError for an impossible method, level, seed or too few resamples, DataError when
     `values` or `groups` do not fit the columns.
     """
-    if method not in get_args(BandMethod):
-        raise OodropError(
-            f"method must be one of {', '.join(get_args(BandMethod))}; got {method!r}"
-        )
+    _check_method(method)
     check_settings(resamples, seed, level)
     columns = len(sums.sums)
     codes = np.zeros(columns, np.int64) if groups is None else np.asarray(groups)
@@ -86,6 +84,55 @@ def bands(
         else:
             out.append(_closed(sums, k, values[k], float(error[k]), level, method))
     return tuple(out)
+
+
+def joint_bands(
+    blocks: Callable[[], Iterable[tuple[ClusterSums, Sequence[Values]]]],
+    *,
+    resamples: int = 10_000,
+    seed: int = 2026,
+    level: float = 0.95,
+    method: BandMethod = "auto",
+) -> Iterator[Interval | None]:
+    """`bands` of one group whose columns come in blocks, of which one at a time is held.
+
+    `blocks` is called twice and gives the same blocks each time: the first pass finds the quantile
+    for all of them, the second one yields the intervals in order. They are those of `bands`.
+
+    Raises OodropError for an impossible method, level, seed or too few resamples.
+    """
+    _check_method(method)
+    check_settings(resamples, seed, level)
+    largest = np.zeros(resamples)
+    claimed = shared = 0
+    for sums, values in blocks():
+        claims = _has_interval(sums, values)
+        together = np.flatnonzero(claims & _valid(sums, method))
+        claimed, shared = claimed + int(claims.sum()), shared + len(together)
+        if len(together):
+            one = np.zeros(len(together), np.int64)
+            found = largest_distances(sums, together, one, resamples=resamples, seed=seed)
+            largest = np.maximum(largest, found[:, 0])
+    error = (1.0 - level) / max(claimed, 1)
+    rank = quantile_rank(1.0 - error * shared, resamples)
+    critical = float(np.sort(largest)[rank - 1]) if shared and rank <= resamples else math.inf
+    for sums, values in blocks():
+        claims = _has_interval(sums, values)
+        banded = claims & _valid(sums, method) & math.isfinite(critical)
+        for k, own in enumerate(values):
+            if not claims[k]:
+                yield None
+            elif banded[k]:
+                yield _max_t(sums, k, own, critical, resamples, seed, level)
+            else:
+                yield _closed(sums, k, own, error, level, method)
+
+
+def _check_method(method: str) -> None:
+    if method not in get_args(BandMethod):
+        raise OodropError(
+            f"method must be one of {', '.join(get_args(BandMethod))}; got {method!r}"
+        )
 
 
 def _has_interval(sums: ClusterSums, values: Sequence[Values]) -> Booleans:

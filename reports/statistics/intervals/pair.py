@@ -44,17 +44,21 @@ def pair_sums(
 
     `clusters` int64[I]; `values` of the two. Raises DataError as `cluster_sums` does.
     """
-    one, two = values
-    # Scores from 0 to 1 differ by at most 1; drops from -1 to 1 by at most 2.
-    limit = one.limit + two.limit if one.signed or two.signed else max(one.limit, two.limit)
-    whole = one.whole and two.whole and limit == 1.0
     apart = differences(np.where(mask, first, 0.0), np.where(mask, second, 0.0))
     return Pair(
         first=cluster_sums(first, mask, clusters),
         second=cluster_sums(second, mask, clusters),
         difference=cluster_sums(apart, mask, clusters),
-        values=(one, two, Values(limit, signed=True, whole=whole)),
+        values=with_difference(*values),
     )
+
+
+def with_difference(one: Values, two: Values) -> tuple[Values, Values, Values]:
+    """What the items of two checkpoints can be, and what their differences can be."""
+    # Scores from 0 to 1 differ by at most 1; drops from -1 to 1 by at most 2.
+    limit = one.limit + two.limit if one.signed or two.signed else max(one.limit, two.limit)
+    whole = one.whole and two.whole and limit == 1.0
+    return one, two, Values(limit, signed=True, whole=whole)
 
 
 def pair_interval(pair: Pair, column: int = 0, *, level: float = 0.95) -> Interval | None:
