@@ -20,6 +20,9 @@ Across = Any
 FONT = "sans-serif"
 # Text takes the colour of the page around it; see `standalone` for the page without one.
 INK = "currentColor"
+_PADDING = 6.0
+# So far beyond what is measured may a name at the right reach, where a page's font is wider.
+OVERHANG = 32.0
 _SIZE = re.compile(r'\b(?:width|height|viewBox)="[0-9. ]+"')
 _STYLE = "<style>svg{color:#1f2328}@media (prefers-color-scheme:dark){svg{color:#e6edf3}}</style>"
 
@@ -112,11 +115,19 @@ def chart(data: Sequence[Datum]) -> alt.Chart:
     return alt.Chart(values(values=list(data)))
 
 
-def framed(layers: Sequence[alt.Chart], width: float, height: float) -> alt.LayerChart:
-    """The layers on a transparent ground, without a frame."""
+def framed(
+    layers: Sequence[alt.Chart], width: float, height: float, *, overhang: float = 0.0
+) -> alt.LayerChart:
+    """The layers on a transparent ground, without a frame; `overhang` more pixels at the right."""
+    padding = {
+        "left": _PADDING,
+        "top": _PADDING,
+        "right": _PADDING + overhang,
+        "bottom": _PADDING,
+    }
     layered: alt.LayerChart = (
         alt.layer(*layers)
-        .properties(width=width, height=height, padding=6)
+        .properties(width=width, height=height, padding=padding)
         .configure(background="transparent", font=FONT, aria=False)
         .configure_view(stroke=None)
     )

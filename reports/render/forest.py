@@ -7,17 +7,21 @@ from dataclasses import dataclass
 import altair as alt
 
 from oodrop.reports.model import TaskReport
-from oodrop.reports.render.canvas import INK, Datum, axis_y, chart, framed, marks, texts
+from oodrop.reports.render.canvas import INK, OVERHANG, Datum, axis_y, chart, framed, marks, texts
 from oodrop.reports.render.keys import heading
-from oodrop.reports.render.palette import GREY, colour, shape
+from oodrop.reports.render.palette import CHECKPOINTS, GREY, colour, shape
 from oodrop.reports.render.points import changed_words, count, level_words, percent
 from oodrop.reports.render.rows import Row, checkpoint_names, rows
 from oodrop.reports.render.text import shorten
+from oodrop.reports.render.ticks import tick_words, ticks
 from oodrop.reports.statistics import Drop, Interval
 
 WIDTH = 600
 # Pixels: a checkpoint's lane, the label above a row's lanes, the space below, a group's heading.
 _LANE, _LABEL, _SPACE, _HEADING = 13.0, 18.0, 8.0, 26.0
+_TICKS = 9
+# A plot of this height does not show its axis and its first rows at once.
+_TALL, _HEADING_WIDTH = 800.0, 110.0
 
 
 @dataclass(frozen=True)
@@ -45,15 +49,17 @@ def forest(task: TaskReport, label: str) -> alt.LayerChart | None:
     low, high = _domain(task)
     x = alt.Scale(domain=[low, high], nice=False, zero=False)
     layers = [
-        _bands(task, places, x, height),
-        _zero(x, height),
+        _bands(task, places, x, height, ticks(low, high, _TICKS)),
+        _zero(places, x, height),
         _rules(_whiskers(places, headline=False), x, height, width=1.5),
         _rules(_whiskers(places, headline=True), x, height, width=4.0),
         marks(_dots(places), alt.X("x", type="quantitative", scale=x), height),
         *_row_labels(places, headings, height),
+        *_lane_names(task, places, height),
+        *_repeated(ticks(low, high, _TICKS), headings, x, height),
         *_heading(task, label, height),
     ]
-    return framed(layers, WIDTH, height)
+    return framed(layers, WIDTH, height, overhang=OVERHANG * _named(task))
 
 
 def _layout(found: tuple[Row, ...]) -> tuple[list[_Place], list[Datum], float]:
@@ -87,7 +93,13 @@ def _domain(task: TaskReport) -> tuple[float, float]:
 # --- marks --------------------------------------------------------------------------------------
 
 
-def _bands(task: TaskReport, places: list[_Place], x: alt.Scale, height: float) -> alt.Chart:
+def _bands(
+    task: TaskReport,
+    places: list[_Place],
+    x: alt.Scale,
+    height: float,
+    values: tuple[float, ...],
+) -> alt.Chart:
     """The noise floor in each checkpoint's lane: as far as a rerun alone could move accuracy."""
     data = [
         {
@@ -104,7 +116,7 @@ def _bands(task: TaskReport, places: list[_Place], x: alt.Scale, height: float) 
         chart(data)
         .mark_rect(color=GREY, opacity=0.2)
         .encode(
-            x=alt.X("x", type="quantitative", scale=x, axis=_points_axis()),
+            x=alt.X("x", type="quantitative", scale=x, axis=_points_axis(values)),
             x2="x2:Q",
             y=axis_y("y", height),
             y2="y2:Q",
@@ -113,7 +125,7 @@ def _bands(task: TaskReport, places: list[_Place], x: alt.Scale, height: float) 
     return drawn
 
 
-def _points_axis() -> alt.Axis:
+def _points_axis(values: tuple[float, ...]) -> alt.Axis:
     return alt.Axis(
         title="drop in points (right of 0: accuracy is lost)",
         labelColor=INK,
@@ -125,12 +137,13 @@ def _points_axis() -> alt.Axis:
         gridOpacity=0.25,
         domainColor=GREY,
         tickColor=GREY,
-        tickCount=8,
+        values=list(values),
     )
 
 
-def _zero(x: alt.Scale, height: float) -> alt.Chart:
-    data = [{"x": 0.0, "y": 0.0, "y2": height}]
+def _zero(places: list[_Place], x: alt.Scale, height: float) -> alt.Chart:
+    """The line of no drop beside the lanes alone, so that it crosses no label."""
+    data = [{"x": 0.0, "y": place.top + _LABEL, "y2": place.end - 2.0} for place in places]
     drawn: alt.Chart = (
         chart(data)
         .mark_rule(color=INK, opacity=0.7, strokeWidth=1.2)
@@ -209,6 +222,42 @@ def _row_labels(places: list[_Place], headings: list[Datum], height: float) -> l
         texts(sizes, height, align="right", x=alt.value(WIDTH - 4), size=11, opacity=0.75),
         texts(headings, height, align="left", x=alt.value(0), size=11, bold=True, opacity=0.75),
     ]
+
+
+def _named(task: TaskReport) -> bool:
+    """With more checkpoints than colours the key alone is no help: each lane has its name."""
+    return len(checkpoint_names(task)) > len(CHECKPOINTS)
+
+
+def _lane_names(task: TaskReport, places: list[_Place], height: float) -> list[alt.Chart]:
+    if not _named(task):
+        return []
+    names = checkpoint_names(task)
+    data = [
+        {"text": shorten(names[k], 26), "y": place.lane(k)}
+        for place in places
+        for k, drop in enumerate(place.row.drops)
+        if drop is not None
+    ]
+    return [texts(data, height, align="left", x=alt.value(WIDTH + 8), size=9)]
+
+
+def _repeated(
+    values: tuple[float, ...], headings: list[Datum], x: alt.Scale, height: float
+) -> list[alt.Chart]:
+    """The numbers of the axis again at the heading of each group, where the axis is far below."""
+    if height < _TALL:
+        return []
+    low, high = x["domain"]
+    free = [v for v in values if WIDTH * (v - low) / (high - low) > _HEADING_WIDTH]
+    words = tick_words(tuple(free), signed=True)
+    data = [
+        {"text": word, "x": value, "y": heading["y"]}
+        for heading in headings
+        for value, word in zip(free, words, strict=True)
+    ]
+    place = alt.X("x", type="quantitative", scale=x)
+    return [texts(data, height, align="center", x=place, size=10, opacity=0.75)]
 
 
 def _size_words(drop: Drop | None) -> str:

@@ -6,6 +6,7 @@ hash, so that a browser runs nothing else, whatever the texts of a run hold.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
@@ -26,10 +27,12 @@ from oodrop.reports.render.engagement import (
 from oodrop.reports.render.flags import FlagNote, flag_notes
 from oodrop.reports.render.flips import explorer
 from oodrop.reports.render.labels import file_stems, task_labels
+from oodrop.reports.render.overview import overview
 from oodrop.reports.render.pages import TEMPLATES, page_environment, policy
 from oodrop.reports.render.pairs import pair_findings
 from oodrop.reports.render.points import (
     accuracy_span,
+    changed_words,
     count,
     excludes_zero,
     floor_words,
@@ -37,18 +40,37 @@ from oodrop.reports.render.points import (
     percent,
     points,
     span,
+    whole,
 )
 from oodrop.reports.render.questions import question_tables
 from oodrop.reports.render.rows import Row, checkpoint_names, rows
-from oodrop.reports.render.splits import MEANING, split_finding, split_pairs, split_table
-from oodrop.reports.render.tables import Table
+from oodrop.reports.render.splits import (
+    MEANING,
+    OPEN_CHECKPOINTS,
+    split_finding,
+    split_pairs,
+    split_table,
+)
+from oodrop.reports.render.tables import Table, slug
 from oodrop.reports.render.text import visible
 from oodrop.reports.render.verdict import Finding, Verdict, verdicts
 
 if TYPE_CHECKING:
     from oodrop.reports.render.charts import TaskCharts
 
+# The parts of a task's section, in order, each named as its heading.
+HEADINGS = {
+    "accuracies": "Canonical accuracy and noise floor",
+    "drops": "Drops and their intervals",
+    "flags": "Flags explained",
+    "heatmap": "Variants by checkpoint",
+    "plane": "Variants against canonical",
+    "severity": "Drops by severity",
+    "applied": "Where the variants applied, and on which level of evidence",
+    "replies": "Parse failures, and how the replies were",
+}
 SCRIPT = (TEMPLATES / "explorer.js").read_text("utf-8")
+_JOINTS = re.compile(r"(?<=[_/,])")
 POLICY = policy(SCRIPT)
 
 
@@ -73,6 +95,30 @@ class TaskView:
     engagement: EngagementTable | None
     remarks: tuple[tuple[str, str], ...]
     questions: tuple[Table, ...]
+    overview: Table
+
+    @property
+    def folded(self) -> bool:
+        """Whether what is said of each checkpoint is shown only when asked."""
+        return len(self.names) > OPEN_CHECKPOINTS
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """Headings of the parts that there are, in the order of the page."""
+        before = {
+            "flags": self.flags,
+            "heatmap": self.heatmap,
+            "plane": self.plane,
+            "severity": self.severity,
+        }
+        after = {"applied": self.task.outcomes, "replies": self.engagement}
+        return (
+            HEADINGS["accuracies"],
+            HEADINGS["drops"],
+            *(HEADINGS[name] for name, there in before.items() if there),
+            *(table.title for table in self.questions),
+            *(HEADINGS[name] for name, there in after.items() if there),
+        )
 
 
 def report_html(
@@ -127,6 +173,7 @@ def _view(task: TaskReport, label: str, anchor: str, stem: str, charts: TaskChar
         engagement=engagement_table(task),
         remarks=remarks(task),
         questions=question_tables(task),
+        overview=overview(task),
     )
 
 
@@ -136,8 +183,9 @@ def _drawing(svg: str | None) -> Markup | None:
 
 
 def breakable(text: str) -> Markup:
-    """Escaped, and a line may break after each underscore: names of variants are long."""
-    return Markup("_<wbr>").join(escape(part) for part in visible(text).split("_"))
+    """Escaped, and a line may break where long names have their joints, but inside no word."""
+    parts = (escape(part) for part in _JOINTS.split(visible(text)))
+    return Markup("<wbr>").join(parts)
 
 
 def _environment() -> Environment:
@@ -145,13 +193,17 @@ def _environment() -> Environment:
     environment.filters.update(
         accuracy_span=accuracy_span,
         breakable=breakable,
+        changed_words=changed_words,
         floor_words=floor_words,
         level_words=level_words,
         percent=percent,
         points=points,
+        slug=slug,
         span=span,
         split_finding=split_finding,
         split_table=split_table,
     )
-    environment.globals.update(count=count, excludes_zero=excludes_zero)
+    environment.globals.update(
+        count=count, excludes_zero=excludes_zero, headings=HEADINGS, whole=whole
+    )
     return environment

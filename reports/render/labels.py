@@ -7,6 +7,7 @@ from collections import Counter
 from collections.abc import Sequence
 
 from oodrop.reports.model import Report
+from oodrop.reports.render.points import count
 from oodrop.reports.render.text import one_line
 
 _UNSAFE = re.compile(r"[^A-Za-z0-9_-]+")
@@ -17,7 +18,7 @@ def task_labels(report: Report) -> tuple[str, ...]:
     """One label per entry: `everyday`, or `everyday (80 items)` where the task appears twice."""
     tasks = Counter(t.task for t in report.tasks)
     labels = [
-        one_line(t.task) if tasks[t.task] == 1 else f"{one_line(t.task)} ({t.items} items)"
+        one_line(t.task) if tasks[t.task] == 1 else f"{one_line(t.task)} ({count(t.items, 'item')})"
         for t in report.tasks
     ]
     return numbered(labels, " #")

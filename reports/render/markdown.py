@@ -129,7 +129,7 @@ def _accuracies(task: TaskReport) -> Iterator[str]:
                 floor_words(floor),
                 percent(accuracy.estimate),
                 accuracy_span(accuracy),
-                f"{accuracy.n} in {count(accuracy.clusters, 'cluster')}",
+                f"{accuracy.n:,} in {count(accuracy.clusters, 'cluster')}",
             ]
         )
     yield ""

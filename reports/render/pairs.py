@@ -87,7 +87,8 @@ def _finding(question: EngagementQuestion, pairs: PairQuestions) -> Finding:
 
 def _apart(question: EngagementQuestion) -> str:
     found = question.ceilings
-    return f"{points(found.estimate)} {span(found.interval)}, within {100.0 * found.margin:g}"
+    margin = f"{100.0 * found.margin:g} points"
+    return f"{points(found.estimate)} points {span(found.interval)}, within {margin}"
 
 
 def _families(question: EngagementQuestion, pairs: PairQuestions) -> str:
@@ -107,12 +108,11 @@ def _others(pairs: PairQuestions) -> Iterator[Finding]:
     if others:
         differ = sum(bool(c.different) for c in others)
         margin = f"{100.0 * pairs.margin:g} points"
-        yield Finding(
-            "no verdict",
-            f"{count(len(others), 'pair')} of {len(pairs.ceilings)} not compared",
-            f": {differ} with different canonical accuracies, {len(others) - differ} not shown to "
-            f"be equivalent within {margin}",
-        )
+        why = [f"{differ} with different canonical accuracies"] * (differ > 0)
+        if unclear := len(others) - differ:
+            why.append(f"{unclear} not shown to be equivalent within {margin}")
+        lead = f"{len(others)} of {count(len(pairs.ceilings), 'pair')} not compared"
+        yield Finding("no verdict", lead, f": {', '.join(why)}")
 
 
 def _row(question: EngagementQuestion) -> tuple[str, ...]:

@@ -13,7 +13,7 @@ from oodrop.reports.model import TaskReport
 from oodrop.reports.render.canvas import INK, Datum, framed, marks, pixels, rules, texts
 from oodrop.reports.render.keys import heading
 from oodrop.reports.render.palette import GREY, colour, shape
-from oodrop.reports.render.points import level_words
+from oodrop.reports.render.points import count, level_words
 from oodrop.reports.render.text import shorten
 from oodrop.reports.render.ticks import tick_words, ticks
 from oodrop.reports.statistics import AccuracyPlane
@@ -139,7 +139,7 @@ def _words(square: _Square, x: alt.X, height: float) -> Iterator[alt.Chart]:
 def _heading(task: TaskReport, plane: AccuracyPlane, label: str, height: float) -> list[alt.Chart]:
     level = level_words(task.analysis.level)
     about = (
-        f"both accuracies over the {plane.n:,} items that a natural variant changed,",
+        f"both accuracies over the {count(plane.n, 'item')} that a natural variant changed,",
         f"each with its {level}; dashed: nothing lost; hollow: not on the line",
         plane.reason,
     )

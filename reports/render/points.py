@@ -44,14 +44,19 @@ def level_words(level: float) -> str:
     return f"{100.0 * level:.6g}% interval"
 
 
+def whole(number: int) -> str:
+    """`12,083`."""
+    return f"{number:,}"
+
+
 def changed_words(drop: Drop) -> str:
-    """`241 of 480`: changed items of all items."""
-    return f"{drop.n} of {drop.n_all}"
+    """`241 of 1,480`: changed items of all items."""
+    return f"{drop.n:,} of {drop.n_all:,}"
 
 
 def count(number: int, noun: str, plural: str = "") -> str:
     """`1 cluster`, `24 clusters`."""
-    return f"{number} {noun if number == 1 else plural or f'{noun}s'}"
+    return f"{number:,} {noun if number == 1 else plural or f'{noun}s'}"
 
 
 def floor_words(floor: NoiseFloor | None) -> str:
@@ -63,10 +68,11 @@ def floor_words(floor: NoiseFloor | None) -> str:
         return "not measured (no control.rerun)"
     if floor.mean_change != floor.flip_rate:
         return (
-            f"{percent(floor.flip_rate)} of scores move on a rerun ({floor.flips} of {floor.n}), "
+            f"{percent(floor.flip_rate)} of scores move on a rerun "
+            f"({floor.flips:,} of {floor.n:,}), "
             f"by {100.0 * floor.mean_change:.1f} points on average over all"
         )
-    return f"{percent(floor.flip_rate)} of scores flip on a rerun ({floor.flips} of {floor.n})"
+    return f"{percent(floor.flip_rate)} of scores flip on a rerun ({floor.flips:,} of {floor.n:,})"
 
 
 def excludes_zero(drop: Drop | SplitDrop | None) -> bool:

@@ -32,11 +32,11 @@ def deciding_tables(task: TaskReport) -> tuple[Table, ...]:
 
 
 def _stopped(task: TaskReport) -> Table:
-    margins = dict.fromkeys(points(s.gate.margin) for s in task.stopped)
+    margins = dict.fromkeys(f"{100.0 * s.gate.margin:g}" for s in task.stopped)
     return Table(
         "Stopped when decided",
         "Each variant was asked in random order until a sequential gate knew whether its drop over "
-        f"the full run lies below the margin ({', '.join(margins)} points: PASS) or above it "
+        f"the full run lies below the margin of {' or '.join(margins)} points (PASS) or above it "
         "(FAIL), wrong with a probability of at most alpha for each variant. "
         "Drops in points over the changed items that were asked.",
         ("Checkpoint", "Under", "Verdict", "Drop", "Asked", "Left out"),
@@ -45,7 +45,7 @@ def _stopped(task: TaskReport) -> Table:
             (
                 s.checkpoint,
                 under(s.variant),
-                s.gate.decision or NOTHING,
+                s.gate.decision or "open",
                 NOTHING if s.gate.estimate is None else points(s.gate.estimate),
                 f"{s.gate.changed:,} of {s.gate.changed_of:,}",
                 percent(1 - s.gate.changed / s.gate.changed_of),

@@ -11,18 +11,21 @@ import altair as alt
 from oodrop.reports.model import TaskReport
 from oodrop.reports.render.canvas import Datum, framed, marks, pixels, rules, texts
 from oodrop.reports.render.keys import heading
-from oodrop.reports.render.palette import GREY, colour, shape
+from oodrop.reports.render.palette import CHECKPOINTS, GREY, colour, shape
 from oodrop.reports.render.points import count, level_words
 from oodrop.reports.render.rows import checkpoint_names
 from oodrop.reports.render.text import shorten
 from oodrop.reports.render.ticks import tick_words, ticks
 from oodrop.reports.statistics import SeverityCurve
 
-_COLUMNS = 2
+# Two panels side by side; with more checkpoints than colours one, twice as wide and higher.
+_COLUMNS, _MANY = 2, len(CHECKPOINTS)
 # Pixels: a panel's plot, what lies left of it, above it (its name) and below it (severities).
 _WIDTH, _HEIGHT, _LEFT, _TOP, _BOTTOM = 232.0, 130.0, 44.0, 34.0, 34.0
-# How far apart the marks of two checkpoints stand at one severity.
-_APART = 8.0
+_WIDE, _HIGH = 2.0 * _WIDTH + _LEFT, 240.0
+# How far apart the marks of two checkpoints stand at one severity, and which part of the way to
+# the next severity all of them may take.
+_APART, _SPREAD = 8.0, 0.7
 
 
 @dataclass(frozen=True)
@@ -33,18 +36,21 @@ class _Panel:
     curves: tuple[tuple[int, SeverityCurve], ...]
     left: float
     top: float
+    width: float
+    height: float
     low: float
     high: float
     lanes: int
 
     def x(self, severity: int, lane: float) -> float:
         """Severities 1 to 5 at equal distances; each checkpoint a little beside the others."""
-        shift = (lane - (self.lanes - 1) / 2.0) * min(_APART, 32.0 / self.lanes)
-        return self.left + _WIDTH * (severity - 0.5) / 5.0 + shift
+        step = self.width / 5.0
+        shift = (lane - (self.lanes - 1) / 2.0) * min(_APART, _SPREAD * step / self.lanes)
+        return self.left + step * (severity - 0.5) + shift
 
     def y(self, drop: float) -> float:
         """Pixels of a drop in points."""
-        return self.top + _HEIGHT * (self.high - drop) / (self.high - self.low)
+        return self.top + self.height * (self.high - drop) / (self.high - self.low)
 
     @property
     def middle(self) -> float:
@@ -57,9 +63,8 @@ def severity_chart(task: TaskReport, label: str) -> alt.LayerChart | None:
     panels = _panels(task)
     if not panels:
         return None
-    columns = min(_COLUMNS, len(panels))
-    width = columns * (_LEFT + _WIDTH)
-    height = max(p.top for p in panels) + _HEIGHT + _BOTTOM
+    width = max(p.left + p.width for p in panels)
+    height = max(p.top + p.height for p in panels) + _BOTTOM
     x = pixels(width)
     layers = [
         rules([r for p in panels for r in _grid(p)], x, height, width=1.0, opacity=0.3),
@@ -84,14 +89,19 @@ def _panels(task: TaskReport) -> tuple[_Panel, ...]:
     names = checkpoint_names(task)
     low, high = _domain(curves)
     perturbers = tuple(dict.fromkeys(c.perturber for c in curves))
+    many = len(names) > _MANY
+    columns = 1 if many else _COLUMNS
+    wide, tall = (_WIDE, _HIGH) if many else (_WIDTH, _HEIGHT)
     return tuple(
         _Panel(
             perturber=perturber,
             curves=tuple(
                 (names.index(c.checkpoint), c) for c in curves if c.perturber == perturber
             ),
-            left=(k % _COLUMNS) * (_LEFT + _WIDTH) + _LEFT,
-            top=(k // _COLUMNS) * (_TOP + _HEIGHT + _BOTTOM) + _TOP,
+            left=(k % columns) * (_LEFT + wide) + _LEFT,
+            top=(k // columns) * (_TOP + tall + _BOTTOM) + _TOP,
+            width=wide,
+            height=tall,
             low=low,
             high=high,
             lanes=len(names),
@@ -118,7 +128,7 @@ def _domain(curves: tuple[SeverityCurve, ...]) -> tuple[float, float]:
 def _grid(panel: _Panel) -> Iterator[Datum]:
     for value in ticks(panel.low, panel.high):
         y = panel.y(value)
-        yield _rule(panel.left, y, panel.left + _WIDTH, y, GREY if value else "currentColor")
+        yield _rule(panel.left, y, panel.left + panel.width, y, GREY if value else "currentColor")
 
 
 def _lines(panel: _Panel) -> Iterator[Datum]:
@@ -164,9 +174,11 @@ def _words(panels: tuple[_Panel, ...], x: alt.X, height: float) -> Iterator[alt.
         curve = p.curves[0][1]
         names.append({"text": shorten(p.perturber, 36), "x": p.left, "y": p.top - 22.0})
         sizes.append({"text": count(curve.n, "item"), "x": p.left, "y": p.top - 8.0})
-        below.append({"text": "severity", "x": p.left + _WIDTH / 2.0, "y": p.top + _HEIGHT + 27.0})
+        below.append(
+            {"text": "severity", "x": p.left + p.width / 2.0, "y": p.top + p.height + 27.0}
+        )
         for severity in sorted({point.severity for _, c in p.curves for point in c.points}):
-            place = {"x": p.x(severity, p.middle), "y": p.top + _HEIGHT + 12.0}
+            place = {"x": p.x(severity, p.middle), "y": p.top + p.height + 12.0}
             severities.append({"text": str(severity), **place})
         found = ticks(p.low, p.high)
         for value, words in zip(found, tick_words(found, signed=True), strict=True):

@@ -18,6 +18,8 @@ from oodrop.reports.render.tables import Table
 from oodrop.reports.render.verdict import Finding, bounds_words, size
 from oodrop.reports.statistics import Accuracy, SplitContrast, SplitDrop
 
+# What is said of more checkpoints than this is folded, one by one.
+OPEN_CHECKPOINTS = 4
 MEANING = (
     "Accuracy on items like those of the training distribution minus accuracy on held-out items: "
     "two samples, not paired, with whole clusters as the unit."
@@ -36,6 +38,11 @@ class SplitPair:
     anchor: str
     drops: tuple[SplitDrop, ...]
     contrasts: tuple[SplitContrast, ...]
+
+    @property
+    def folded(self) -> bool:
+        """Whether its sentences are shown only when asked: the table says the same."""
+        return len(self.drops) > OPEN_CHECKPOINTS
 
     @property
     def label(self) -> str:
@@ -97,7 +104,8 @@ def split_finding(drop: SplitDrop) -> Finding:
     if drop.outside.uninformative:
         caveats += f"; on {drop.heldout} it is not above chance"
     if not excludes_zero(drop):
-        rest = f"{where}: {points(drop.estimate)} points {basis}{caveats}"
+        ruled = f"; a drop of up to {max(100.0 * interval.high, 0.1):.1f} points is not ruled out"
+        rest = f"{where}: {points(drop.estimate)} points {basis}{ruled}{caveats}"
         return Finding("no drop shown", "no drop shown", rest)
     if drop.estimate > 0.0:
         return Finding("drop", f"loses {size(drop.estimate)} points", f"{where} {basis}{caveats}")
@@ -106,6 +114,6 @@ def split_finding(drop: SplitDrop) -> Finding:
 
 def _sample(accuracy: Accuracy) -> str:
     return (
-        f"{percent(accuracy.estimate)} of {accuracy.n} items in "
+        f"{percent(accuracy.estimate)} of {count(accuracy.n, 'item')} in "
         f"{count(accuracy.clusters, 'cluster')}"
     )

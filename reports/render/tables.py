@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 _OPEN_ROWS = 12
+_GAPS = re.compile(r"[^a-z0-9]+")
 
 
 @dataclass(frozen=True)
@@ -30,3 +32,8 @@ class Table:
     def folded(self) -> bool:
         """Whether a page shows it only when asked: more than a dozen rows."""
         return len(self.rows) > _OPEN_ROWS
+
+
+def slug(title: str) -> str:
+    """A title of ours as the last part of an anchor: `which-of-two-loses-more`."""
+    return _GAPS.sub("-", title.lower()).strip("-")

@@ -85,7 +85,7 @@ def _accuracy_line(accuracy: Accuracy, metric: str) -> Text:
     line = Text(
         f"{one_line(accuracy.checkpoint)}: canonical accuracy {percent(accuracy.estimate)} "
         f"{accuracy_span(accuracy)} ({one_line(metric)}; chance {percent(accuracy.chance)}; "
-        f"{accuracy.n} items, {count(accuracy.clusters, 'cluster')})"
+        f"{count(accuracy.n, 'item')}, {count(accuracy.clusters, 'cluster')})"
     )
     if accuracy.uninformative:
         line.append("  uninformative (not above chance)", style="bold red")

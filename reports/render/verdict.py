@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -78,7 +79,8 @@ def _decided(gates: list[StoppedVariant]) -> tuple[Finding, ...]:
     for decision, tone, lead in said:
         names = [s.variant for s in gates if (s.gate.decision or "INCONCLUSIVE") == decision]
         if names:
-            rest = f" under {len(names)} of {len(gates)} variants ({', '.join(names)}; {basis})"
+            share = f"{len(names)} of {count(len(gates), 'variant')}"
+            rest = f" under {share} ({', '.join(names)}; {basis})"
             found.append(Finding(tone, lead.format(margin), rest))
     return tuple(found)
 
@@ -131,14 +133,25 @@ def _family(drop: Drop, floor: NoiseFloor | None) -> Finding:
     basis = f"({_basis(drop, interval)})"
     if not interval.excludes(0.0):
         ruled = f"a drop of up to {max(100.0 * interval.high, 0.1):.1f} points is not ruled out"
-        if drop.detectable is not None:
-            ruled += f", one of {100.0 * drop.detectable:.1f} would mostly have been seen"
-        rest = f"{under}: {points(drop.estimate)} points {basis}; {ruled}{_caveats(drop, floor)}"
+        found = f"{points(drop.estimate)} points {basis}; {ruled}{_power([drop])}"
+        rest = f"{under}: {found}{_caveats(drop, floor)}"
         return Finding("no drop shown", "no drop shown", rest)
     rest = f"{under} {basis}{_caveats(drop, floor)}"
     if drop.estimate > 0.0:
         return Finding("drop", f"loses {size(drop.estimate)} points", rest)
     return Finding("gain", f"gains {size(drop.estimate)} points", rest)
+
+
+def _power(drops: Sequence[Drop]) -> str:
+    """What these data could have seen under each of the variants; empty where that is unknown."""
+    known = [d.detectable for d in drops if d.detectable is not None]
+    if not known or len(known) < len(drops):
+        return ""
+    where = " under each of them" if len(drops) > 1 else ""
+    return (
+        f"; a drop of {100.0 * max(known):.1f} points could have been seen{where} "
+        "in four of five cases"
+    )
 
 
 def _basis(drop: Drop, interval: Interval) -> str:
@@ -187,24 +200,41 @@ def _unpooled(family: str, k: int, found: tuple[Row, ...]) -> Finding:
         for row in found
         if row.kind == "variant" and row.family == family and (d := row.drops[k]) is not None
     ]
-    noun = "placebos" if family == "control" else f"{family} variants, which enter no family drop"
     if not any(d.headline for d in drops):
+        noun = "placebos" if family == "control" else f"{family} variants"
         return Finding("no verdict", "no verdict", f" under {noun}: no interval")
     if family == "control":
         return _placebos(drops)
+    return _apart(drops[0]) if len(drops) == 1 else _several_apart(family, drops)
+
+
+def _apart(drop: Drop) -> Finding:
+    """The one variant of a family that is never pooled."""
+    where = f" under {drop.name}, which enters no family drop"
+    interval = drop.headline
+    basis = f" ({_basis(drop, interval)})" if interval else ""
+    if not excludes_zero(drop) or (drop.estimate or 0.0) <= 0.0:
+        found = f"{where}: {points(drop.estimate)} points{basis}{_power([drop])}"
+        return Finding("no drop shown", "no drop shown", found)
+    return Finding("drop", f"loses {size(drop.estimate or 0.0)} points", where + basis)
+
+
+def _several_apart(family: str, drops: Sequence[Drop]) -> Finding:
     lost = [d for d in drops if excludes_zero(d) and (d.estimate or 0.0) > 0.0]
-    share = f" under {len(lost)} of {len(drops)} {noun}"
+    noun = f"{family} variants, which enter no family drop"
     if not lost:
-        return Finding("no drop shown", "no drop shown", f" under any of {len(drops)} {noun}")
+        where = f" under any of {len(drops)} {noun}"
+        return Finding("no drop shown", "no drop shown", where + _power(drops))
     worst = max(lost, key=lambda d: d.estimate or 0.0)
     most = f"; most under {worst.name} ({points(worst.estimate)} points, picked after the fact)"
-    return Finding("drop", "loses points", share + most)
+    return Finding("drop", "loses points", f" under {len(lost)} of {len(drops)} {noun}{most}")
 
 
 def _placebos(drops: list[Drop]) -> Finding:
     moved = [d for d in drops if excludes_zero(d)]
     if not moved:
-        return Finding("no drop shown", "no drop shown", f" under placebos ({len(drops)})")
+        where = " under the placebo" if len(drops) == 1 else f" under any of {len(drops)} placebos"
+        return Finding("no drop shown", "no drop shown", where + _power(drops))
     names = ", ".join(f"{d.name} ({points(d.estimate)} points)" for d in moved)
     rest = f" ({len(moved)} of {len(drops)}): {names}; look for a fault before trusting the drops"
     return Finding("placebo moved", "placebo moved", rest)

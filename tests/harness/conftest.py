@@ -1,4 +1,4 @@
-"""A tiny real model on disk, a reporter that is silent, and fewer documents where all take long."""
+"""A tiny model and a task of a user's own on disk, a silent reporter, and fewer documents."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from contextlib import contextmanager
 from functools import cache, partialmethod
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -15,6 +16,8 @@ from oodrop.harness_ext import perturbed
 from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.tasks import get_task
 from oodrop.tasks.spec import Doc, TaskSpec
+
+from ..own import rows, write_lines
 
 
 class Silent:
@@ -113,6 +116,30 @@ def tiny_model(tmp_path_factory: pytest.TempPathFactory) -> Path:
     )
     Qwen2ForCausalLM(config).save_pretrained(folder)
     return folder
+
+
+@pytest.fixture(scope="session")
+def mine(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with the task ``wards``: twelve items each to train, test and hold out."""
+    folder = tmp_path_factory.mktemp("own")
+    lines = write_lines(folder / "wards.jsonl", rows(("train", "test", "heldout")))
+    assert oodrop(["data", "import", "procedural", str(lines), "-o", str(folder / "mine")]) == 0
+    return folder / "mine"
+
+
+@pytest.fixture
+def named(mine: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The same, and ``OODROP_TASKS`` names it."""
+    monkeypatch.setenv("OODROP_TASKS", str(mine))
+    return mine / "wards"
+
+
+@pytest.fixture(scope="module")
+def tokenizer(tiny_model: Path) -> Any:
+    """The tokenizer of the tiny model, a new one for each module."""
+    from transformers import AutoTokenizer
+
+    return AutoTokenizer.from_pretrained(tiny_model)
 
 
 @contextmanager

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,13 +18,6 @@ from .tinymodels import KINDS, SHAPE, backend, model_of
 
 LONG = {"short_factor": [1.0] * 6, "long_factor": [2.0] * 6}
 ROPE = {"rope_theta": 10_000.0, "factor": 2.0}
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tiny_model: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(tiny_model)
 
 
 def made(family: str, form: str = "ForCausalLM", **settings: Any) -> PreTrainedModel:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -17,13 +16,6 @@ from oodrop.harness_ext.packed.tokenrow import token_row
 
 from .packing import Hook, Requests, answered, apart, packed, requests
 from .tinymodels import KINDS, backend, model_of
-
-
-@pytest.fixture(scope="module")
-def tokenizer(tiny_model: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(tiny_model)
 
 
 @pytest.mark.parametrize("pack_tokens", [1, 7, 100, None])

@@ -23,13 +23,6 @@ from .tinymodels import backend, model_of
 SIZE = 32
 
 
-@pytest.fixture(scope="module")
-def tokenizer(tiny_model: Path) -> Any:
-    from transformers import AutoTokenizer
-
-    return AutoTokenizer.from_pretrained(tiny_model)
-
-
 @pytest.fixture
 def ours(tokenizer: Any) -> HFPacked:
     lm = packed(model_of("qwen2"), tokenizer, pack_tokens=SIZE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import torch
@@ -13,9 +14,15 @@ from transformers import (
     GPT2LMHeadModel,
     LlamaConfig,
     LlamaForCausalLM,
+    MambaConfig,
+    MambaForCausalLM,
+    MistralConfig,
+    MistralForCausalLM,
     PreTrainedModel,
     Qwen2Config,
     Qwen2ForCausalLM,
+    T5Config,
+    T5ForConditionalGeneration,
 )
 
 SHAPE: dict[str, Any] = {
@@ -40,6 +47,26 @@ KINDS = {
         )
     ),
 }  # fmt: skip
+# Families that `hf-packed` leaves to `hf`, with what it says.
+FALLBACKS: dict[str, tuple[Callable[[], PreTrainedModel], str]] = {
+    "window": (
+        lambda: MistralForCausalLM(MistralConfig(**SHAPE, sliding_window=16)),
+        "its layers see a part of the text",
+    ),
+    "mamba": (
+        lambda: MambaForCausalLM(
+            MambaConfig(vocab_size=512, hidden_size=32, num_hidden_layers=2, eos_token_id=2)
+        ),
+        "its layers see a part of the text (linear_attention)",
+    ),
+    "t5": (
+        lambda: T5ForConditionalGeneration(
+            T5Config(vocab_size=512, d_model=32, d_kv=8, d_ff=64, num_layers=2, num_heads=4,
+                     decoder_start_token_id=0, pad_token_id=0, eos_token_id=2)
+        ),
+        "it is no decoder-only model",
+    ),
+}  # fmt: skip
 
 
 def model_of(kind: str) -> PreTrainedModel:
@@ -60,3 +87,8 @@ def enlarged(model: PreTrainedModel) -> PreTrainedModel:
 def backend(kind: type[HFLM], model: PreTrainedModel, tokenizer: Any, **more: Any) -> Any:
     settings: dict[str, Any] = {"device": "cpu", "batch_size": 4, **more}
     return kind(pretrained=model, tokenizer=tokenizer, **settings)
+
+
+def replies(kind: type[HFLM], model: Any, tokenizer: Any, requests: Any, **more: Any) -> list[str]:
+    lm = backend(kind, model, tokenizer, **more)
+    return list(lm.generate_until(requests, disable_tqdm=True))

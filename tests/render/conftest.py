@@ -62,7 +62,8 @@ def paired(
     for c in range(checkpoints):
         for v, variant in enumerate(variants):
             rate = 0.02 if variant.family == "control" else 0.05
-            lost = rng.random(items) < FRAGILITY[c].get(variant.family, 0.01) + rate / 2
+            fragile = FRAGILITY[min(c, len(FRAGILITY) - 1)].get(variant.family, 0.01)
+            lost = rng.random(items) < fragile + rate / 2
             gained = rng.random(items) < rate
             scores[c, v] = np.where(canonical[c] == 1.0, ~lost, gained)
     changed = rng.random(shape[1:]) < applicable

@@ -230,6 +230,73 @@ def test_tables_fit_a_desktop_and_keep_their_names_on_a_phone(browser, whole):
     assert "Scroll sideways" in browser.run(hint)
 
 
+CUT = (
+    "Array.from(document.querySelectorAll('svg')).flatMap((s) => { "
+    "const box = s.getBoundingClientRect(); "
+    "return Array.from(s.querySelectorAll('text')).filter((t) => { "
+    "const r = t.getBoundingClientRect(); "
+    "return r.left < box.left - 1 || r.right > box.right + 1 || r.top < box.top - 1; })"
+    ".map((t) => t.textContent); })"
+)
+
+
+@pytest.mark.parametrize("checkpoints", [1, 12])
+def test_no_word_of_a_drawing_is_cut_nor_hidden(
+    browser, make_task, make_report, tmp_path, checkpoints
+):
+    names = tuple(f"organisation/checkpoint-of-14b-{k:02d}" for k in range(checkpoints))
+    task = make_task(
+        checkpoints=checkpoints, names=names, accuracy=(0.8,) * checkpoints, items=60, most=0
+    )
+    page = tmp_path / "report.html"
+    page.write_text(report_html(make_report(task)), encoding="utf-8")
+    browser.shape(1280, 900, "light")
+    browser.open(page)
+    assert browser.run(CUT) == []
+    wider = (
+        "Array.from(document.querySelectorAll('.scroll'))"
+        ".filter((e) => e.scrollWidth > e.clientWidth).map((e) => e.ariaLabel)"
+    )
+    assert browser.run(wider) == []
+    browser.shape(390, 900, "dark")
+    browser.open(page)
+    browser.run("document.querySelectorAll('details').forEach((d) => { d.open = true; })")
+    assert browser.run("document.documentElement.scrollWidth") == 390
+
+
+def test_the_keyboard_goes_through_the_page_in_its_order(browser, whole):
+    browser.shape(1280, 900, "light")
+    browser.open(whole / "report.html")
+    assert browser.run("document.querySelectorAll('[tabindex]:not([tabindex=\"0\"])').length") == 0
+    order = []
+    for _ in range(40):
+        for kind in ("keyDown", "keyUp"):
+            browser.send("Input.dispatchKeyEvent", type=kind, key="Tab", code="Tab",
+                         windowsVirtualKeyCode=9)  # fmt: skip
+        order.append(browser.run(
+            "[document.activeElement.tagName, document.activeElement.getBoundingClientRect().y "
+            "+ scrollY, document.activeElement.textContent.slice(0, 20)]"
+        ))  # fmt: skip
+    assert order[0][2] == "Skip to the verdict"
+    places = [y for _, y, _ in order[1:]]
+    assert places == sorted(places)
+    assert {"A", "DIV"} <= {tag for tag, _, _ in order}
+
+
+def test_what_is_folded_is_printed(browser, whole):
+    browser.shape(1280, 900, "light")
+    browser.open(whole / "report.html")
+    shown = (
+        "Array.from(document.querySelectorAll('main details:not([data-task]) > div'))"
+        ".map((e) => e.checkVisibility())"
+    )
+    assert set(browser.run(shown)) == {False}
+    browser.send("Emulation.setEmulatedMedia", media="print")
+    found = browser.run(shown)
+    browser.send("Emulation.setEmulatedMedia", media="")
+    assert set(found) == {True}
+
+
 def test_nothing_moves_for_those_who_do_not_want_it(browser, whole):
     style = "getComputedStyle(document.documentElement).scrollBehavior"
     browser.open(whole / "report.html")

@@ -143,3 +143,58 @@ def test_long_names_are_shortened(make_task):
 
 def test_the_same_report_gives_the_same_drawings(report, charts):
     assert draw(replace(report, tasks=report.tasks[:1])) == charts[:1]
+
+
+# --- many checkpoints ---------------------------------------------------------------------------
+
+
+@pytest.fixture(scope="module")
+def crowd(make_task):
+    names = tuple(f"organisation/checkpoint-number-{k}" for k in range(9))
+    return make_task(checkpoints=9, names=names, accuracy=(0.8,) * 9, items=60, most=0)
+
+
+def test_forest_of_more_checkpoints_than_colours_names_each_lane(task, spec, crowd):
+    drawn = plot(crowd)
+    marks = sorted(r["y"] for r in data(drawn, "shape") if r["y"] > 0)
+    named = [
+        r for layer in drawn["layer"] for r in layer["data"]["values"]
+        if layer["mark"].get("fontSize") == 9
+    ]  # fmt: skip
+    assert sorted(r["y"] for r in named) == marks
+    assert {r["text"] for r in named} == {f"organisation/…int-number-{k}" for k in range(9)}
+    assert all(layer["mark"].get("fontSize") != 9 for layer in spec["layer"])
+
+
+def test_a_tall_forest_repeats_its_axis_at_every_group(make_task, crowd):
+    drawn = plot(crowd)
+    heads = {r["y"] for r in data(drawn, "text") if r["text"] in ("LEXICAL", "CONTROL", "FAMILIES")}
+    numbers = [r for r in data(drawn, "text", "x") if r["text"].lstrip("+-").isdigit()]
+    assert heads < {r["y"] for r in numbers}
+    assert all(float(r["text"]) == r["x"] for r in numbers)
+    short = plot(make_task(checkpoints=1, most=0))
+    assert not [r for r in data(short, "text", "x") if r["text"].lstrip("+-").isdigit()]
+
+
+def test_the_line_of_no_drop_crosses_no_label(spec):
+    labels = {r["y"] for r in data(spec, "text") if r["text"].endswith(("_s2", "family"))}
+    (zero,) = [x["data"]["values"] for x in spec["layer"] if x["mark"].get("strokeWidth") == 1.2]
+    assert len(labels) == 4
+    assert not [(r, y) for r in zero for y in labels if r["y"] < y + 7 and y - 7 < r["y2"]]
+
+
+def test_heat_map_of_many_checkpoints_has_narrow_cells(task, crowd):
+    wide, narrow = cells(task), cells(crowd)
+    assert wide["width"] == 4 * 84
+    assert narrow["width"] == pytest.approx(740)
+    names = tuple(f"c{k}" for k in range(12))
+    assert cells(_named(crowd, names))["width"] == pytest.approx(740)
+    many = tuple(f"c{k}" for k in range(30))
+    assert cells(_named(crowd, many))["width"] == 30 * 58
+
+
+def _named(task, names):
+    """`task` with the first checkpoint's accuracy under each of these names."""
+    first = task.analysis.accuracies[0]
+    found = tuple(replace(first, checkpoint=name) for name in names)
+    return replace(task, analysis=replace(task.analysis, accuracies=found))

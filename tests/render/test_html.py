@@ -8,11 +8,16 @@ from itertools import pairwise
 
 import pytest
 
+from oodrop.reports.model import StoppedVariant
 from oodrop.reports.render import report_html, verdicts
 from oodrop.reports.render.charts import TaskCharts
+from oodrop.reports.render.pages import TEMPLATES
+from oodrop.reports.render.pairs import pair_table
 from oodrop.reports.render.points import points, span
 from oodrop.reports.render.questions import question_tables
+from oodrop.reports.render.robustness import robustness_table
 from oodrop.reports.statistics import VariantInfo
+from oodrop.reports.stopping import Stopped
 
 
 @pytest.fixture(scope="module")
@@ -32,8 +37,8 @@ def test_sections_come_in_order_of_importance(page):
     ids = re.findall(r'<h2 id="([^"]+)"', page)
     tasks = ["task-1", "task-2", "task-3"]
     assert ids == ["verdict", "notes", *tasks, "split-1", "flips", "provenance", "method"]
+    first = page[page.index('<h3 id="task-1-canonical-accuracy') : page.index('<h2 id="task-2"')]
     parts = ["Drops and their", "Table of drops", "Variants by", "Variants against", "Where the"]
-    first = page[page.index('<h2 id="task-1"') : page.index('<h2 id="task-2"')]
     places = [first.index(part) for part in parts]
     assert places == sorted(places)
 
@@ -106,7 +111,7 @@ def test_the_headline_is_marked_once_per_drop(report, page):
 def test_tables_of_the_data(page):
     assert "<td>reviewed</td>" in page
     assert ">214</td>" in page
-    assert "pretrained=qwen2.5-7b,dtype=bfloat16" in page
+    assert "pretrained=qwen2.5-7b,<wbr>dtype=bfloat16" in page
     assert "seed 2026" in page
     assert "400 bootstrap resamples" in page
     assert "<dt>disagree</dt><dd>one of the two intervals excludes 0" in page
@@ -121,7 +126,8 @@ def test_flips_can_be_browsed(report, page, parsed):
     name = task.analysis.accuracies[0].checkpoint
     own = sum(f.checkpoint == name for f in task.flips)
     assert (
-        f'<tr><th scope="row">{name}</th><td>procedural</td><td class="n">{own}</td>'
+        f'<tr><th scope="row">{name.replace("/", "/<wbr>")}</th><td>procedural</td>'
+        f'<td class="n">{own}</td>'
         f'<td class="n">{task.flips_total[name]}</td></tr>'
     ) in page
     flip = task.flips[0]
@@ -172,6 +178,25 @@ def test_text_has_contrast_in_both_modes(page):
             assert contrast(mode[ink], mode["panel"]) >= 4.5, ink
         assert contrast(mode["del-ink"], mode["del"]) >= 4.5
         assert contrast(mode["ins-ink"], mode["ins"]) >= 4.5
+        # What stands back in a drawing has three quarters of the ink; see canvas.texts.
+        pairs = zip(channels(mode["ink"]), channels(mode["page"]), strict=True)
+        faint = "#" + "".join(f"{round(0.75 * a + 0.25 * b):02x}" for a, b in pairs)
+        assert contrast(faint, mode["page"]) >= 4.5
+        # A hint in a field, and the frame that shows where the field is.
+        assert contrast(mode["soft"], mode["page"]) >= 4.5
+    assert "::placeholder { color: var(--soft); opacity: 1; }" in style
+
+
+def channels(colour):
+    return [int(colour[k : k + 2], 16) for k in (1, 3, 5)]
+
+
+def test_texts_of_drawings_are_as_strong_as_that_contrast_is_computed_for(charts):
+    for drawn in charts:
+        for _, svg in drawn.drawn():
+            strengths = re.findall(r'<text[^>]*?\sopacity="([^"]+)"', svg)
+            assert strengths
+            assert {*strengths} <= {"1", "0.75"}
 
 
 NONE = TaskCharts(None, None)
@@ -189,11 +214,100 @@ def test_no_flips(make_task, make_report):
 
 def test_uninformative_checkpoint(make_task, make_report):
     page = report_html(make_report(make_task(checkpoints=1, accuracy=(0.26,))), [NONE])
-    assert "<td>uninformative (not above chance)</td>" in page
+    assert "<td>no: uninformative</td>" in page
     assert "uninformative</strong>: not above chance" in page
 
 
+def test_parts_of_a_task_are_listed_in_their_order(page):
+    section = page[page.index('<h2 id="task-1"') : page.index('<h2 id="task-2"')]
+    listed = re.findall(r'<li><a href="#(task-1-[a-z-]+)">([^<]+)</a></li>', section)
+    assert listed == re.findall(r'<h3 id="([^"]+)">([^<]+)</h3>', section)
+    titles = [title for _, title in listed]
+    assert "Which of two loses more" in titles
+    assert titles[0] == "Canonical accuracy and noise floor"
+    assert titles[-1] == "Where the variants applied, and on which level of evidence"
+
+
+def test_the_method_links_to_the_tables_it_speaks_of(page):
+    method = page[page.index('<h2 id="method"') :]
+    links = {
+        words: re.findall(r'<a href="#([^"]+)">', item)
+        for item in re.findall(r"<li>(.*?)</li>", method, re.S)
+        for words in ("A family's drop", "split drop", "noise floor", "differ is not", "Evidence")
+        if words in item
+    }
+    tasks = [f"task-{k}" for k in (1, 2, 3)]
+    assert links == {
+        "A family's drop": [f"{t}-drops-and-their-intervals" for t in tasks],
+        "split drop": ["split-1"],
+        "noise floor": [f"{t}-canonical-accuracy-and-noise-floor" for t in tasks],
+        "differ is not": [f"{t}-which-of-two-loses-more" for t in tasks],
+        "Evidence": [
+            f"{t}-where-the-variants-applied-and-on-which-level-of-evidence" for t in tasks
+        ],
+    }
+
+
+def test_titles_that_the_method_names_are_those_of_tables(report):
+    template = (TEMPLATES / "parts.html.j2").read_text("utf-8")
+    named = set(re.findall(r'see\("([^"]+)"\)', template))
+    task = report.tasks[0]
+    titles = {t.title for t in (*question_tables(task), pair_table(task), robustness_table(task))}
+    assert len(named) == 3
+    assert named <= titles
+
+
+def test_links_of_many_tasks_are_counted(make_task, make_report):
+    task = make_task(checkpoints=1, items=40, clusters=10, variants=(), most=0)
+    page = report_html(make_report(*(replace(task, task=f"t{k}") for k in range(8))), [NONE] * 8)
+    method = page[page.index('<h2 id="method"') :]
+    assert re.search(r">t5</a>, 2 more</span>", " ".join(method.split()))
+    assert ">t6</a>" not in method
+
+
+def test_many_checkpoints_are_summed_up_and_folded(parse_html, make_task, make_report):
+    names = tuple(f"org/model-{k}" for k in range(6))
+    made = make_task(checkpoints=6, names=names, accuracy=(0.8, 0.75, 0.7, 0.65, 0.6, 0.25), most=0)
+    gate = Stopped("PASS", 0.05, 0.05, 0.01, 100, 240, 90, 200)
+    task = replace(made, stopped=(StoppedVariant(names[1], "ordering_options", gate),))
+    page = report_html(make_report(task), [NONE])
+    table = page[page.index('aria-label="At a glance') :]
+    rows = re.findall(r'<tr><th scope="row">(.*?)</th>(.*?)</tr>', table[: table.index("</table")])
+    assert [re.sub("<wbr>", "", name) for name, _ in rows] == [
+        names[0],
+        f"{names[1]} (stopped early)",
+        *names[2:5],
+        f"{names[5]} (not above chance)",
+    ]
+    cells = [re.findall(r"<td[^>]*>(.*?)</td>", row) for _, row in rows]
+    lexical = next(d for d in made.analysis.drops if d.kind == "family" and d.name == "lexical")
+    assert cells[0][0] == f"{100 * made.analysis.accuracies[0].estimate:.1f}%"
+    assert cells[0][1] == f"{points(lexical.estimate)} * {span(lexical.headline)}"
+    assert cells[1][1:] == cells[5][1:] == ["\u2013"] * 3
+    assert "<summary>In words: 6 checkpoints</summary>" in page
+    folded = re.findall(r"<summary>(org/model-\d: \d+ rows)</summary>", page)
+    assert folded == [f"{name}: 11 rows" for name in names]
+    assert page.count('<th scope="rowgroup"') == 6
+    assert parse_html(page).open == []
+    few = report_html(make_report(make_task(checkpoints=4, most=0)), [NONE])
+    assert "At a glance" not in few
+    assert "<summary>In words" not in few
+
+
+def test_long_numbers_have_separators(make_task, make_report):
+    task = replace(make_task(checkpoints=1, most=0), items=1240)
+    page = report_html(
+        make_report(replace(task, flips_total={"kennethp97/v7-grpo-14b": 12083})), [NONE]
+    )
+    assert "What became of the 1,240 items under" in page
+    assert "0 of 12,083 flipped items are" in page
+
+
 def test_names_may_break_after_an_underscore_and_are_escaped(make_task, make_report):
+    page = report_html(
+        make_report(make_task(checkpoints=1, names=("org/a=<i>",), items=40, most=0)), [NONE]
+    )
+    assert '<th scope="row">org/<wbr>a=&lt;i&gt;</th>' in page
     variant = VariantInfo("a_<b>_c", "lexical.a", "lexical", None, "proved")
     page = report_html(make_report(make_task(checkpoints=1, variants=(variant,))), [NONE])
     assert '<th scope="row">a_<wbr>&lt;b&gt;_<wbr>c</th>' in page

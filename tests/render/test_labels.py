@@ -20,6 +20,11 @@ def test_the_same_task_and_size_twice_is_numbered(report):
     assert task_labels(renamed(report, "a", "a")) == ("a (240 items)", "a (240 items) #2")
 
 
+def test_one_item_is_no_plural(report):
+    one = replace(renamed(report, "a", "a"), tasks=(replace(report.tasks[0], items=1),) * 2)
+    assert task_labels(one)[0] == "procedural (1 item)"
+
+
 def test_stems_are_safe_and_unique(report):
     stems = file_stems(renamed(report, "../../etc/passwd", "..", "a/b", "a b", "A_B", "x" * 300))
     assert stems == ("etc_passwd", "task", "a_b", "a_b-2", "A_B-3", "x" * 80)

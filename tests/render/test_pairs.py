@@ -43,11 +43,26 @@ def test_a_sentence_per_pair_and_the_others_counted(task):
         f" than {B} under all natural variants (95% interval {low:.1f} to {high:.1f})" in first.rest
     )
     ceilings = question.ceilings
-    assert f"({points(ceilings.estimate)} {span(ceilings.interval)}, within 3)" in first.rest
+    assert (
+        f"({points(ceilings.estimate)} points {span(ceilings.interval)}, within 3 points)"
+        in first.rest
+    )
     assert "; by family lexical (+" in first.rest
-    assert others.text.startswith("5 pairs of 6 not compared: ")
+    assert others.text.startswith("5 of 6 pairs not compared: ")
     differ = sum(bool(c.different) for c in task.questions.pairs.ceilings if not c.equivalent)
-    assert others.rest.startswith(f": {differ} with different canonical accuracies, {5 - differ} ")
+    assert differ == 5
+    assert others.rest == ": 5 with different canonical accuracies"
+
+
+def test_why_pairs_are_not_compared(task):
+    apart = [c for c in task.questions.pairs.ceilings if not c.equivalent]
+    unclear = tuple(replace(c, different=False) for c in apart)
+    (both,) = pair_findings(with_pairs(task, asked=(), ceilings=(*unclear[:2], *apart[2:])))
+    assert both.rest == (
+        ": 3 with different canonical accuracies, 2 not shown to be equivalent within 3 points"
+    )
+    (only,) = pair_findings(with_pairs(task, asked=(), ceilings=unclear[:1]))
+    assert only.text == "1 of 1 pair not compared: 1 not shown to be equivalent within 3 points"
 
 
 def test_other_verdicts_have_their_own_words(task):
@@ -73,7 +88,7 @@ def test_at_most_six_sentences_different_ones_first(task):
 
 def test_none_equivalent_is_still_counted(task):
     (only,) = pair_findings(with_pairs(task, asked=(), ceilings=task.questions.pairs.ceilings[1:]))
-    assert only.lead == "5 pairs of 5 not compared"
+    assert only.lead == "5 of 5 pairs not compared"
     assert pair_table(with_pairs(task, asked=())).rows == ()
 
 

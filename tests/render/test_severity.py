@@ -112,7 +112,7 @@ def test_it_is_on_the_page_with_a_text_alternative(task, make_report, parse_html
     assert drawn.severity in page
     labels = [a["aria-label"] for a in parse_html(page).all("svg")]
     assert any(label.startswith("Severity curves: ") for label in labels)
-    assert "<h3>Drops by severity</h3>" in page
+    assert '<h3 id="task-1-drops-by-severity">Drops by severity</h3>' in page
 
 
 @pytest.mark.parametrize(
@@ -157,3 +157,17 @@ def test_csv_calculates_nothing(make_task, make_report):
             assert row["checkpoint"] == "'+cmd"
             assert row.get("perturber", "'=1+1") == "'=1+1"
             assert row.get("variants", "'@")[:2] == "'@"
+
+
+def test_many_checkpoints_get_one_wide_panel_below_the_other(make_task):
+    names = tuple(f"c{k}" for k in range(8))
+    crowd = make_task(
+        checkpoints=8, names=names, accuracy=(0.8,) * 8, variants=LADDERS, items=60, most=0
+    )
+    spec = severity_chart(crowd, "t").to_dict()
+    heads = [r for r in rows(spec, "text", "x") if r["text"].startswith("lexical.")]
+    assert len({r["x"] for r in heads}) == 1
+    assert len({r["y"] for r in heads}) == 3
+    first = [r["x"] for r in dots(spec) if r["y"] < heads[1]["y"]]
+    # Three severities of eight marks: every mark has a place of its own.
+    assert len({round(x, 3) for x in first}) == 24

@@ -34,6 +34,8 @@ def test_the_finding_says_how_much_and_on_what_it_rests(drops):
         "no drop shown on procedural_heldout against procedural: -0.4 points (95% interval -8.9"
         in (split_finding(drops[1]).text)
     )
+    high = 100 * drops[1].headline.high
+    assert f"; a drop of up to {high:.1f} points is not ruled out" in split_finding(drops[1]).text
 
 
 def test_a_checkpoint_at_chance_has_nothing_to_lose(drops):
@@ -51,6 +53,15 @@ def test_a_gain_and_what_has_no_interval(drops):
     few = split_drop(drops[0].inside, replace(drops[0].outside, interval=None))
     assert split_finding(few).tone == "no verdict"
     assert "no interval: 40.0 and 40.0 effective clusters" in split_finding(few).text
+
+
+def test_sentences_of_many_checkpoints_are_folded(report, make_report, drops):
+    folded = "<summary>In words: 5 checkpoints</summary>"
+    many = tuple(replace(drops[k % 4], checkpoint=f"c{k}") for k in range(5))
+    page = report_html(make_report(split_drops=many))
+    assert folded in page
+    assert all(page.count(f"<h4>{d.checkpoint}</h4>") == 1 for d in many)
+    assert "<summary>In words" not in report_html(make_report(split_drops=many[:4]))
 
 
 def test_the_page_has_verdict_and_table(report, page, parse_html):

@@ -50,8 +50,8 @@ def test_no_drop_says_what_is_not_ruled_out(task):
     assert finding.tone == "no drop shown"
     assert finding.text == (
         "no drop shown under lexical variants: +0.4 points (95% interval -1.1 to +1.9; "
-        "241 of 300 items changed, 24 clusters); a drop of up to 1.9 points is not ruled out, one "
-        "of 6.1 would mostly have been seen"
+        "241 of 300 items changed, 24 clusters); a drop of up to 1.9 points is not ruled out; "
+        "a drop of 6.1 points could have been seen in four of five cases"
     )
 
 
@@ -79,7 +79,9 @@ def test_without_interval_or_changed_items(make_task):
     assert said(few).text.endswith("4.0 effective clusters (at least 5 are needed)")
     assert said(few).tone == "no verdict"
     none = make_task(checkpoints=1, applicable=0.0, most=0)
-    assert said(none, "placebos").text == "no drop shown under placebos (1)"
+    placebo = said(none, "the placebo").text
+    assert placebo.startswith("no drop shown under the placebo; a drop of ")
+    assert placebo.endswith(" points could have been seen in four of five cases")
     assert said(none).text == "no verdict under lexical variants: no item was changed"
 
 
@@ -99,13 +101,38 @@ def test_families_apart(make_task):
         VariantInfo("control_identity", "control.identity", "control", None, "proved"),
     )
     task = make_task(checkpoints=1, variants=variants, most=0)
-    found = {f.text for f in verdicts(task)[0].findings}
-    assert "no drop shown under placebos (1)" in found
-    assert "no drop shown under any of 1 adversarial variants, which enter no family drop" in found
+    apart, placebo = verdicts(task)[0].findings
+    assert placebo.text.startswith("no drop shown under the placebo; a drop of ")
+    assert apart.text.startswith("no drop shown under homoglyph, which enters no family drop: ")
+    assert apart.text.endswith(" points could have been seen in four of five cases")
     moved = replace(task, analysis=replace(task.analysis, drops=_moved(task)))
     tones = {f.tone: f.text for f in verdicts(moved)[0].findings}
     assert tones["placebo moved"].startswith("placebo moved (1 of 1): control_identity (+5.0")
-    assert "most under homoglyph (+5.0 points, picked after the fact)" in tones["drop"]
+    assert tones["drop"].startswith(
+        "loses 5.0 points under homoglyph, which enters no family drop (95% interval 2.0 to 8.0; "
+    )
+
+
+def test_several_variants_apart_are_summed_up(make_task):
+    variants = tuple(
+        VariantInfo(f"homoglyph_{k}", "adversarial.homoglyph", "adversarial", None, "proved")
+        for k in range(2)
+    )
+    task = make_task(checkpoints=1, variants=variants, most=0)
+    (calm,) = verdicts(task)[0].findings
+    most = max(d.detectable for d in task.analysis.drops if d.kind == "variant")
+    assert calm.text == (
+        "no drop shown under any of 2 adversarial variants, which enter no family drop; a drop of "
+        f"{100 * most:.1f} points could have been seen under each of them in four of five cases"
+    )
+    blind = replace(task.analysis.drops[0], detectable=None)
+    analysis = replace(task.analysis, drops=(blind, *task.analysis.drops[1:]))
+    (unknown,) = verdicts(replace(task, analysis=analysis))[0].findings
+    assert unknown.text.endswith("which enter no family drop")
+    (moved,) = verdicts(replace(task, analysis=replace(task.analysis, drops=_moved(task))))[
+        0
+    ].findings
+    assert "most under homoglyph_0 (+5.0 points, picked after the fact)" in moved.text
 
 
 def _moved(task):

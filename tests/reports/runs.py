@@ -269,6 +269,12 @@ def write_checkpoint(
     return place
 
 
+def results_file(folder: Path, stage: str = "main") -> Path:
+    """The one results file of a stage of a checkpoint's folder."""
+    (path,) = (folder / stage).rglob("results_*.json")
+    return path
+
+
 def samples_file(folder: Path, kind: Kind, task: str = "everyday") -> Path:
     """The one samples file of a variant somewhere under a folder."""
     (path,) = folder.rglob(f"samples_{task_name(kind, task)}_*.jsonl")

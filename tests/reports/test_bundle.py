@@ -37,6 +37,7 @@ from .runs import (
     edit_json,
     edit_line,
     rehash,
+    results_file,
     rows,
     samples_file,
     sha256,
@@ -641,7 +642,7 @@ def test_links_are_not_followed(alpha: Path, tmp_path: Path) -> None:
         submit(alpha, tmp_path / "bundle")
     path.unlink()
     (tmp_path / "rows").rename(path)
-    (results,) = (alpha / "main").rglob("results_*.json")
+    results = results_file(alpha)
     results.rename(tmp_path / "results.json")
     results.symlink_to(tmp_path / "results.json")
     with pytest.raises(DataError, match="is a symbolic link"):

@@ -28,6 +28,7 @@ from .runs import (
     edit_line,
     mark,
     rehash,
+    results_file,
     rows,
     samples_file,
     task_name,
@@ -133,7 +134,7 @@ def test_odd_json_in_a_field_that_does_not_matter(
 @pytest.mark.parametrize("text", ODD_JSON.values(), ids=list(ODD_JSON))
 def test_odd_json_in_results(alpha: Path, read: Read, text: str) -> None:
     report = read(alpha)
-    (path,) = (alpha / "main").rglob("results_*.json")
+    path = results_file(alpha)
     edit_json(path, lambda d: d.update(results="@@", task_hashes="@@"))
     path.write_bytes(path.read_bytes().replace(b'"@@"', text.encode()))
     assert read(alpha) == report
@@ -150,7 +151,7 @@ def test_ten_thousand_brackets_are_an_error(alpha: Path, read: Read, brackets: s
 
 @pytest.mark.parametrize("brackets", [900, 10_000])
 def test_deep_results_are_survived_or_named(alpha: Path, read: Read, brackets: int) -> None:
-    (path,) = (alpha / "main").rglob("results_*.json")
+    path = results_file(alpha)
     edit_json(path, lambda d: d["config"].update(model_args="@@"))
     path.write_bytes(path.read_bytes().replace(b'"@@"', b"[" * brackets + b"]" * brackets))
     with pytest.raises(OodropError):

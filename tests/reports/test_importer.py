@@ -23,12 +23,12 @@
 | 4,300-digit integers | here `test_numbers_that_are_none`; `test_hostile`: `test_odd_json_*` |
 | huge files | here `test_memory_*`, `test_*_without_end`, `test_no_plain_file` |
 | path traversal in names | here `test_names_*`; `test_hostile`: `test_*_names_open_nothing*` |
-| secrets | `test_hostile`: `test_secrets_*`; `test_bad_input`: `test_secrets_do_not_reach_*` |
+| secrets | `test_hostile`: `test_secrets_*`; `test_incomparable`: `test_secrets_do_not_reach_*` |
 | YAML injection | `test_gate`: `test_a_policy_that_cannot_be_used_*` (the one YAML that is read) |
 | Markdown, HTML, CSV injection | `render/`: `test_markdown`, `test_hostile`, `test_csvfile` |
 | workflow commands, JUnit | `test_gate`: `test_hostile_names_reach_nothing_that_reads_them` |
-| other version, n-shot, template | `test_bad_input`: `test_a_variant_under_other_settings` |
-| other doc hashes | `test_bad_input`: `test_two_checkpoints_with_other_documents` |
+| other version, n-shot, template | `test_incomparable`: `test_a_variant_under_other_settings` |
+| other doc hashes | `test_incomparable`: `test_two_checkpoints_with_other_documents` |
 | other filter | here `test_another_filter` |
 | other limit | here `test_another_limit_*` (n-shot of a checkpoint too) |
 | identical outputs | here `test_identical_replies_*`; `test_reading`: the same name |
@@ -64,6 +64,7 @@ from .runs import (
     edit_line,
     mark,
     rehash,
+    results_file,
     rows,
     samples_file,
     sha256,
@@ -75,11 +76,6 @@ from .runs import (
 from .test_hostile import put_raw
 
 Read = Callable[..., Report]
-
-
-def results_of(folder: Path) -> Path:
-    (path,) = (folder / "main").rglob("results_*.json")
-    return path
 
 
 # --- numbers -------------------------------------------------------------------------------------
@@ -123,7 +119,7 @@ def test_settings_that_are_no_number(alpha: Path, read: Read, field: str, text: 
                 own = {"estimand": "full_run", "margin": "@@", "alpha": 0.05, "tasks": tasks}
                 results["config"]["stopping"] = own
 
-    path = results_of(alpha)
+    path = results_file(alpha)
     if field == "severity":
         path = samples_file(alpha, TYPO)
         edit_line(path, 2, lambda row: row["doc"]["oodrop"].update(severity="@@"))
@@ -135,7 +131,7 @@ def test_settings_that_are_no_number(alpha: Path, read: Read, field: str, text: 
 
 
 def test_a_date_that_is_no_number(alpha: Path, read: Read) -> None:
-    edit_json(results_of(alpha), lambda results: results.update(date=True))
+    edit_json(results_file(alpha), lambda results: results.update(date=True))
     with pytest.raises(DataError, match="'date'"):
         read(alpha)
 
@@ -230,7 +226,7 @@ def test_samples_of_a_task_that_the_results_do_not_list(tmp_path: Path, read: Re
 
 
 def test_names_of_others_are_only_names(alpha: Path, read: Read) -> None:
-    path = results_of(alpha)
+    path = results_file(alpha)
     name = "../x/\x00\n::error::y" + "z" * 500
     edit_json(path, lambda results: results["configs"].update({name: {}}))
     (path.parent / "samples_\n::error::x.jsonl").write_bytes(b"")
@@ -275,7 +271,7 @@ def _soon() -> Iterator[None]:
 def test_no_plain_file(alpha: Path, read: Read, which: str, what: str) -> None:
     """A pipe would be waited for, and a device never ends."""
     path = {
-        "results": results_of(alpha),
+        "results": results_file(alpha),
         "samples": samples_file(alpha, TYPO),
         "marker": alpha / "oodrop_checkpoint.json",
     }[which]
@@ -313,7 +309,7 @@ def test_names_that_are_too_long(tmp_path: Path, read: Read, letter: str) -> Non
 def test_a_line_without_end(alpha: Path, read: Read, monkeypatch: pytest.MonkeyPatch) -> None:
     path = samples_file(alpha, TYPO)
     longest = max(map(len, path.read_bytes().splitlines(keepends=True)))
-    size = max(results_of(alpha).stat().st_size, longest)
+    size = max(results_file(alpha).stat().st_size, longest)
     monkeypatch.setattr(lines, "LONGEST", size)
     assert read(alpha).tasks
     content = path.read_bytes().split(b"\n")
@@ -327,7 +323,7 @@ def test_a_line_without_end(alpha: Path, read: Read, monkeypatch: pytest.MonkeyP
 def test_results_without_end(
     alpha: Path, read: Read, monkeypatch: pytest.MonkeyPatch, which: str
 ) -> None:
-    path = results_of(alpha) if which == "results" else alpha / "oodrop_checkpoint.json"
+    path = results_file(alpha) if which == "results" else alpha / "oodrop_checkpoint.json"
     monkeypatch.setattr(lines, "LONGEST", 20_000)
     assert read(alpha).tasks
     path.write_bytes(path.read_bytes() + b" " * 20_000)

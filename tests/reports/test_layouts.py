@@ -27,6 +27,7 @@ from .runs import (
     Row,
     edit_json,
     edit_line,
+    results_file,
     samples_file,
     task_name,
     tasks_of,
@@ -198,7 +199,7 @@ def test_a_filter_that_is_no_name(alpha: Path, read: Read, value: object) -> Non
 
 def test_a_metric_of_which_less_is_better(alpha: Path, read: Read) -> None:
     """Its drop would have the wrong sign."""
-    (path,) = (alpha / "main").rglob("results_*.json")
+    path = results_file(alpha)
     edit_json(path, lambda d: d["higher_is_better"].update({task_name(TYPO): {"acc": False}}))
     with pytest.raises(DataError, match=rf"{path.name}: less of acc is better for .*{TYPO.slug}"):
         read(alpha)
@@ -208,7 +209,7 @@ def test_a_metric_of_which_less_is_better(alpha: Path, read: Read) -> None:
 def test_directions_that_are_not_told(alpha: Path, read: Read, value: object) -> None:
     """Groups have no direction, and a version may write none."""
     report = read(alpha)
-    (path,) = (alpha / "main").rglob("results_*.json")
+    path = results_file(alpha)
     edit_json(path, lambda d: d.update(higher_is_better=value))
     assert read(alpha) == report
 

@@ -17,6 +17,7 @@ BOOT, SCORE = interval("bootstrap_t"), interval("score_ess")
         (30.0, 20, BOOT, "bootstrap: 30.0 effective clusters and 20 discordant pairs"),
         (29.9, 20, SCORE, "29.9 effective clusters (the bootstrap needs 30)"),
         (30.0, 19, SCORE, "19 discordant pairs (the bootstrap needs 20)"),
+        (30.0, 1, SCORE, "score interval: 1 discordant pair (the bootstrap needs 20)"),
         (12.0, 3, SCORE, "needs 30) and 3 discordant pairs"),
     ],
 )
@@ -30,6 +31,8 @@ def test_auto(g_star, discordant, leader, words):
 def test_scores_that_are_not_binary_count_items():
     got = headline(BOOT, SCORE, Evidence(900, 50.0, 4, False))
     assert "4 items with a difference" in got.reason
+    one = headline(BOOT, SCORE, Evidence(900, 50.0, 1, False))
+    assert "1 item with a difference" in one.reason
 
 
 def test_asked_for():

@@ -69,7 +69,7 @@ def test_two_checkpoints_make_no_line(make_paired):
     assert plane.line is None
     assert plane.robustness == ()
     assert plane.reason == (
-        "no line: 2 checkpoints are above chance and no reference models, 3 are needed"
+        "no line: it takes 3 checkpoints above chance, reference models aside; found: 2"
     )
 
 

@@ -142,8 +142,8 @@ def _line(
         return None, "no line: scores lie outside 0 to 1"
     if len(on_line) < LEAST_FOR_A_LINE:
         return None, (
-            f"no line: {len(on_line)} checkpoints are above chance and no reference models, "
-            f"{LEAST_FOR_A_LINE} are needed"
+            f"no line: it takes {LEAST_FOR_A_LINE} checkpoints above chance, reference models "
+            f"aside; found: {len(on_line)}"
         )
     line = _fit(on_line, n, scale)
     if line is None:

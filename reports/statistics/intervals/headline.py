@@ -28,11 +28,13 @@ class Evidence:
     @property
     def words(self) -> str:
         """`50.0 effective clusters and 63 discordant pairs`."""
-        return f"{self.g_star:.1f} effective clusters and {self.discordant} {self._moved}"
+        return f"{self.g_star:.1f} effective clusters and {self._moved}"
 
     @property
     def _moved(self) -> str:
-        return "discordant pairs" if self.binary else "items with a difference"
+        noun = "discordant pair" if self.binary else "item"
+        plural = "" if self.discordant == 1 else "s"
+        return f"{self.discordant} {noun}{plural}" + " with a difference" * (not self.binary)
 
     @property
     def against_bootstrap(self) -> str:
@@ -44,9 +46,7 @@ class Evidence:
                 f"{BOOTSTRAP_CLUSTERS:.0f})"
             )
         if self.discordant < BOOTSTRAP_DISCORDANT:
-            reasons.append(
-                f"{self.discordant} {self._moved} (the bootstrap needs {BOOTSTRAP_DISCORDANT})"
-            )
+            reasons.append(f"{self._moved} (the bootstrap needs {BOOTSTRAP_DISCORDANT})")
         return " and ".join(reasons)
 
 
