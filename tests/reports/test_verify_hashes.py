@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from oodrop import DataError
@@ -91,6 +91,8 @@ JSON = st.recursive(
 )
 
 
+# A loaded machine draws slowly, which says nothing of the code.
+@settings(deadline=None, suppress_health_check=[HealthCheck.too_slow])
 @given(JSON)
 def test_every_document_that_json_can_hold(extra: Any) -> None:
     assert check_hashes(*written(with_doc(extra)), "here") == 0
