@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 import subprocess
 import sys
@@ -142,7 +143,7 @@ def test_the_statistics_that_are_shown_work(capsys: pytest.CaptureFixture[str]) 
 
 
 def test_the_gate_that_is_shown_works(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    policy, workflow, _ = (yaml.safe_load(block) for block in blocks("reports", "yaml"))
+    _, policy, workflow, _ = (yaml.safe_load(block) for block in blocks("reports", "yaml"))
     steps = [step["run"] for step in workflow["jobs"]["gate"]["steps"] if "run" in step]
     (command,) = [line for line in steps if line.startswith("oodrop ")]
     monkeypatch.chdir(tmp_path)
@@ -175,6 +176,27 @@ def test_the_planted_cases_are_decided_as_shown(
         for line in block.splitlines():
             assert " ".join(line.split()) in printed
     assert codes == [1, 0, 4]
+
+
+def test_the_leaderboard_that_is_shown_is_built(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """By the very commands in a shell, of the checkpoints that need no language model."""
+    board, *_ = blocks("reports", "yaml")
+    (commands,) = [block for block in blocks("reports", "") if "board.yaml" in block]
+    config = yaml.safe_load(board)
+    config["checkpoints"] = [
+        {**c, "items": 12} for c in config["checkpoints"] if c["model"].startswith("oodrop-")
+    ]
+    assert len(config["checkpoints"]) == 4
+    (tmp_path / "board.yaml").write_text(yaml.safe_dump(config), encoding="utf-8")
+    path = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+    subprocess.run(
+        ["/bin/sh", "-ec", commands], cwd=tmp_path, env={**os.environ, "PATH": path}, check=True
+    )
+    pages = {page.name.rpartition("-")[0] for page in (tmp_path / "site/checkpoints").iterdir()}
+    assert pages == {c["name"] for c in config["checkpoints"]}
+    assert "everyday" in (tmp_path / "site/index.html").read_text(encoding="utf-8")
 
 
 def test_limits_of_reading_are_the_told_ones() -> None:

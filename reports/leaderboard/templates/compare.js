@@ -50,10 +50,11 @@
       head.scope = "row";
       head.textContent = words[quantity] ?? quantity;
       row.append(head);
-      [value(found.values[a][q], points), value(found.values[b][q], points), value(apart, true), same ? "" : told]
+      const own = [a, b].map((k) => value(found.values[k][q], points));
+      [same ? "" : value(apart, true), same ? "" : told, ...own]
         .forEach((text, c) => {
           const cell = document.createElement("td");
-          cell.className = c < 3 ? "n" : "";
+          cell.className = c === 1 ? "shown" : "n";
           cell.textContent = text;
           row.append(cell);
         });
