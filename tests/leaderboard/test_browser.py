@@ -140,7 +140,7 @@ def test_two_checkpoints_compare_as_computed(browser: Browser, board: Board, sit
             low, high = sorted((sign * v.interval.low, sign * v.interval.high))
             told = [
                 float(x)
-                for x in cells[3].replace("[", "").replace("]", "").replace(",", "").split()
+                for x in cells[1].replace("[", "").replace("]", "").replace(",", "").split()
             ]
             assert told == pytest.approx(
                 [100 * sign * v.estimate, 100 * low, 100 * high], abs=0.051
