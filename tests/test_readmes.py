@@ -14,7 +14,7 @@ import yaml
 
 import oodrop
 from oodrop.harness_ext.checkpoints import CheckpointSpec
-from oodrop.harness_ext.cli.app import app, run
+from oodrop.harness_ext.cli.app import app, out, run
 from oodrop.perturbers import all_suites
 from oodrop.reports import lines
 from oodrop.reports.build import build_report
@@ -162,7 +162,7 @@ def test_the_planted_cases_are_decided_as_shown(
     (commands,) = [block for block in blocks("reports", "") if "planted.yaml" in block]
     (shown,) = blocks("reports", "text")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setenv("COLUMNS", "110")  # where nothing that is shown is folded
+    monkeypatch.setattr(out, "_width", 110)  # where nothing that is shown is folded
     Path("planted.yaml").write_text(planted, encoding="utf-8")
     evaluate, *gates = commands.splitlines()
     assert run(evaluate.partition("#")[0].split()[1:]) == 0
