@@ -73,7 +73,11 @@ def read_policy(path: Path) -> Policy:
         DataError: naming the file, the field, what it may be and what was got.
     """
     try:
-        data = yaml.safe_load(path.read_text(encoding="utf-8"))
+        text = path.read_text(encoding="utf-8")
+        # In a pull request the file is anybody's, and merged aliases fill the memory.
+        if any(isinstance(event, yaml.AliasEvent) for event in yaml.parse(text)):
+            raise DataError(f"policy {path} must have no aliases (*name)")
+        data = yaml.safe_load(text)
     except (OSError, UnicodeError) as error:
         raise DataError(f"policy {path} cannot be read: {error}") from None
     except (yaml.YAMLError, RecursionError) as error:

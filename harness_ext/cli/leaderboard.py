@@ -28,7 +28,8 @@ def leaderboard(
     resamples: Annotated[int, typer.Option(help="Of the bootstrap.", min=100, max=100_000)] = 2_000,
     seed: Annotated[int, typer.Option(help="Seed of the bootstrap.", min=0)] = 2026,
     processes: Annotated[
-        int | None, typer.Option(help="How many read bundles; default: one per core, at most 4.")
+        int | None,
+        typer.Option(help="How many read bundles; default: one per core, at most 4.", min=1),
     ] = None,
 ) -> None:
     """Build a leaderboard that works from any folder, host or disk.

@@ -263,6 +263,15 @@ def test_families_that_are_named_bring_their_variants(base: Path, tmp_path: Path
     assert found.decision == "PASS"
 
 
+# Ten to the ninth strings, and as many pairs, from a few hundred bytes.
+LAUGHS = "a0: &a0 lol\n" + "".join(
+    f"a{k}: &a{k} [{', '.join([f'*a{k - 1}'] * 10)}]\n" for k in range(1, 10)
+)
+MERGED = "a0: &a0 {margin: 0.1}\n" + "".join(
+    f"a{k}: &a{k} {{<<: [{', '.join([f'*a{k - 1}'] * 10)}]}}\n" for k in range(1, 10)
+)
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -280,7 +289,9 @@ def test_families_that_are_named_bring_their_variants(base: Path, tmp_path: Path
         ("a: [", "is not YAML"),
         ("!!python/object/apply:os.system [echo]", "is not YAML"),
         ("[" * 5_000, "is not YAML"),
-        ("&a [" + "*a" + "]", "must hold fields"),
+        ("&a [" + "*a" + "]", "must have no aliases"),
+        (LAUGHS, "must have no aliases"),
+        (MERGED, "must have no aliases"),
     ],
 )
 def test_a_policy_that_cannot_be_used_says_where(tmp_path: Path, text: str, message: str) -> None:
