@@ -248,7 +248,11 @@ def _result(group: Group, words: str, slugs: frozenset[str] | None) -> Result:
 
 
 def _key(task: str, samples: Mapping[str, Samples], variants: Sequence[VariantInfo]) -> str:
-    """Hash of everything that two checkpoints must have been asked alike."""
+    """Hash of everything that two checkpoints must have been asked alike.
+
+    A document names its item and cluster, whether it is scored, perturber, family, severity and
+    bank: its hash tells these too.
+    """
     canonical = samples[CANONICAL]
     rows = canonical.rows
     order = np.argsort(np.array(rows.ids.ids, np.object_))
@@ -256,17 +260,11 @@ def _key(task: str, samples: Mapping[str, Samples], variants: Sequence[VariantIn
         "task": task,
         "settings": {key: canonical.settings[key] for key in SAME_FOR_ALL_CHECKPOINTS},
         "num_fewshot": canonical.num_fewshot,
-        "items": [rows.ids.ids[k] for k in order.tolist()],
-        "clusters": [rows.cluster_names[k] for k in rows.clusters[order].tolist()],
-        "variants": [
-            [v.slug, v.perturber, v.family, v.severity, samples[v.slug].bank_sha256]
-            for v in variants
-        ],
+        "variants": [v.slug for v in variants],
     }
     found = hashlib.sha256(json.dumps(said, sort_keys=True).encode())
     for slug in (CANONICAL, *(v.slug for v in variants)):
         own = samples[slug].rows
         places = own.ids.places_of(rows.ids)[order]
         found.update(own.doc_digests[places].tobytes())
-        found.update(own.counts[places].tobytes())
     return found.hexdigest()
