@@ -9,6 +9,7 @@ import re
 import shutil
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jsonschema
 import pytest
@@ -208,6 +209,33 @@ def test_a_suite_leaves_other_variants_out(four: Path) -> None:
     (ranking,) = rank(only, resamples=200).rankings
     assert [v.slug for v in ranking.variants] == [TYPO.slug]
     assert ranking.families == ("lexical",)
+
+
+def test_a_run_that_was_stopped_early_is_not_ranked_and_its_page_says_so(
+    copy: Path, tmp_path: Path
+) -> None:
+    """Its intervals are not those of a fixed size, even where it came to ask everything."""
+    for results in (copy / "beta").rglob("results_*.json"):
+        edit_json(results, stop)
+    write_manifest(copy / "beta")
+    found = board(copy)
+    assert not found.refused
+    assert [{row.name for row in r.rows} for r in found.rankings] == [set(ABILITIES) - {"beta"}]
+    write_site(found, tmp_path / "site")
+    (page,) = (tmp_path / "site" / "checkpoints").glob("beta-*.html")
+    assert "beta was stopped early on everyday" in page.read_text()
+    assert "No task of this bundle could be ranked" in page.read_text()
+
+
+def stop(data: dict[str, Any]) -> None:
+    items = len(ITEMS)
+    row = {"items": items, "items_of": items, "changed": items, "changed_of": items}
+    data["config"]["stopping"] = {
+        "estimand": "full_run",
+        "margin": 0.1,
+        "alpha": 0.05,
+        "tasks": dict.fromkeys(data["configs"], row),
+    }
 
 
 def test_no_natural_variant_is_no_ranking(tmp_path: Path) -> None:
