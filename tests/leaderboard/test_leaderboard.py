@@ -211,6 +211,17 @@ def test_a_suite_leaves_other_variants_out(four: Path) -> None:
     assert ranking.families == ("lexical",)
 
 
+def test_the_order_of_items_in_a_file_changes_nothing(copy: Path) -> None:
+    (before,) = board(copy).rankings
+    shutil.rmtree(copy / "beta")
+    shutil.rmtree(copy.parent / "runs", ignore_errors=True)
+    plain(copy.parent, "beta", ABILITIES["beta"], items=ITEMS[::-1])
+    (after,) = board(copy).rankings
+    assert [(r.name, r.point, r.place, r.drops) for r in after.rows] == [
+        (r.name, r.point, r.place, r.drops) for r in before.rows
+    ]
+
+
 def test_a_run_that_was_stopped_early_is_not_ranked_and_its_page_says_so(
     copy: Path, tmp_path: Path
 ) -> None:
