@@ -14,7 +14,7 @@ from oodrop.reports.leaderboard.entries import Entry
 from oodrop.reports.leaderboard.ranking import Board, Ranking, Row
 from oodrop.reports.render.csvfile import bounds, guarded, hundredths
 from oodrop.reports.render.jsonfile import plain
-from oodrop.reports.statistics import Drop, Interval, RankSet, Versus
+from oodrop.reports.statistics import Drop, Interval, RankSet
 
 SCHEMA = "oodrop-leaderboard"
 SCHEMA_VERSION = "0.1"
@@ -207,8 +207,8 @@ def _csv(columns: tuple[str, ...], rows: Iterator[list[str | int]]) -> str:
 def pairs_json(board: Board) -> str:
     """What the compare page looks up, in points and percent; safe inside a ``<script>``.
 
-    A ranking's differences are lists in the order (0, 1), (0, 2), …, (1, 2), … of its
-    checkpoints by name, three numbers each: difference and interval, null for none.
+    A ranking's differences are in the order (0, 1), (0, 2), …, (1, 2), … of its ``names``, three
+    numbers each: difference and interval, null for none.
     """
     found = orjson.dumps(plain([_pairs(ranking) for ranking in board.rankings])).decode()
     # Nothing in it may end the element, or be a line end to an old parser.
@@ -218,39 +218,31 @@ def pairs_json(board: Board) -> str:
 
 
 def _pairs(ranking: Ranking) -> dict[str, Any]:
-    rows = sorted(ranking.rows, key=lambda row: row.name)
+    by_name = {row.name: row for row in ranking.rows}
+    # All pairs of c0, c1, c2, … begin with (c0, c1), (c0, c2), ….
+    pairs = ((v.a, v.b) for v in ranking.versus["variant"])
+    names = list(dict.fromkeys(name for pair in pairs for name in pair)) or list(by_name)
+    rows = [by_name[name] for name in names]
     quantities = ("variant", "canonical", "drop", *ranking.families)
-    place = {name: k for k, name in enumerate(row.name for row in rows)}
     return {
         "id": ranking.id,
         "task": ranking.task,
         "quantities": quantities,
-        "names": [row.name for row in rows],
+        "names": names,
         "ids": [row.entry for row in rows],
         "places": [
             None if row.place is None else [row.place.best, row.place.worst] for row in rows
         ],
         "values": [[_of(row, quantity) for quantity in quantities] for row in rows],
         "differences": {
-            quantity: [number for v in _sorted(ranking.versus[quantity], place) for number in v]
+            quantity: [
+                _number(number)
+                for v in ranking.versus[quantity]
+                for number in (v.estimate, *_both(v.interval))
+            ]
             for quantity in quantities
         },
     }
-
-
-def _sorted(
-    pairs: tuple[Versus, ...], place: dict[str, int]
-) -> Iterator[tuple[float | None, float | None, float | None]]:
-    """By the places of both names; turned round where they stand the other way."""
-    found = {}
-    for v in pairs:
-        numbers = [_number(v.estimate), *map(_number, _both(v.interval))]
-        if place[v.a] > place[v.b]:
-            numbers = [None if x is None else -x for x in (numbers[0], numbers[2], numbers[1])]
-        found[tuple(sorted((place[v.a], place[v.b])))] = numbers
-    for key in sorted(found):
-        first, low, high = found[key]
-        yield first, low, high
 
 
 def _of(row: Row, quantity: str) -> list[float | None]:

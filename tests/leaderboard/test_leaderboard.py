@@ -116,6 +116,17 @@ def test_the_order_is_that_of_variant_accuracy(four: Path) -> None:
     assert {row.name: row.place for row in ranking.rows}["beta"].best == 2
 
 
+def test_who_keeps_more_ranks_above_who_begins_higher(tmp_path: Path) -> None:
+    plain(tmp_path, "steady", score=lambda k: float(k % 10 < 7))
+    plain(tmp_path, "brittle", 0.85)
+    (ranking,) = board(tmp_path / "bundles").rankings
+    first, second = ranking.rows
+    assert (first.name, second.name) == ("steady", "brittle")
+    assert first.point.canonical < second.point.canonical
+    assert first.point.variant > second.point.variant
+    assert first.place.rank == 1
+
+
 def test_the_order_of_bundles_and_the_number_of_processes_change_nothing(
     four: Path, tmp_path: Path
 ) -> None:
