@@ -6,6 +6,7 @@ that they name; a test compares them.
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -48,18 +49,20 @@ def applicable(spec: TaskSpec, suite: Suite) -> tuple[Variant, ...]:
     return tuple(variants)
 
 
-def task_yamls(spec: TaskSpec, suite: Suite) -> Mapping[str, str]:
+def task_yamls(spec: TaskSpec, suite: Suite, include: str = "") -> Mapping[str, str]:
     """File name to content: one task per variant, the groups ``oodrop_<task>[_<family>]``.
+
+    They include the fragment of the task's that lies beside them, or the one at ``include``.
 
     ``control.rerun`` has a YAML and is in no group: run beside its canonical task it would be
     merged with it by lm-eval's own batching and measure nothing.
     """
-    return _yamls(spec, applicable(spec, suite))
+    return _yamls(spec, applicable(spec, suite), include or spec.fragment)
 
 
-def _yamls(spec: TaskSpec, variants: Iterable[Variant]) -> Mapping[str, str]:
+def _yamls(spec: TaskSpec, variants: Iterable[Variant], include: str) -> Mapping[str, str]:
     variants = tuple(variants)
-    files = {f"{task_name(spec, v)}.yaml": task_yaml(spec, v, spec.fragment) for v in variants}
+    files = {f"{task_name(spec, v)}.yaml": task_yaml(spec, v, include) for v in variants}
     grouped = [v for v in variants if v.perturber != RERUN]
     files[f"oodrop_{spec.name}.yaml"] = _group(
         f"oodrop_{spec.name}", (task_name(spec, v) for v in grouped)
@@ -92,7 +95,7 @@ def general_yamls() -> Iterator[tuple[Path, str]]:
     for name, found in general_derivations().items():
         spec = derived_spec(name, found)
         chosen = [v for v in suite.variants if _could_apply(found, v, spec.templates)]
-        for file, text in _yamls(spec, (Variant(), *chosen)).items():
+        for file, text in _yamls(spec, (Variant(), *chosen), spec.fragment).items():
             yield spec.folder / "lm_eval" / file, text
     subjects = [f"oodrop_{name}" for name in general_derivations() if name in MMLU_PRO]
     yield GENERAL_FOLDER / "oodrop_mmlu_pro.yaml", _group("oodrop_mmlu_pro", subjects)
@@ -102,8 +105,10 @@ def shipped_yamls() -> Iterator[tuple[Path, str]]:
     """Path and content of the generated file of every variant and group of our tasks."""
     suite = get_suite(SHIPPED_SUITE)
     for spec in TASKS.values():
-        for name, text in task_yamls(spec, suite).items():
-            yield spec.folder / "lm_eval" / name, text
+        place = spec.folder / "lm_eval"
+        include = Path(os.path.relpath(spec.fragments[0], place)).as_posix()
+        for name, text in task_yamls(spec, suite, include).items():
+            yield place / name, text
     yield from general_yamls()
 
 

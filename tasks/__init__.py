@@ -7,7 +7,14 @@ from pathlib import Path
 from oodrop import UnknownNameError
 from oodrop.tasks import folders
 from oodrop.tasks.everyday import EVERYDAY, EVERYDAY_LETTERS, EVERYDAY_OPEN
-from oodrop.tasks.procedural import PROCEDURAL, PROCEDURAL_CHOICE, PROCEDURAL_HELDOUT
+from oodrop.tasks.procedural import (
+    COMPACT,
+    COMPACT_CHOICE,
+    COMPACT_HELDOUT,
+    PROCEDURAL,
+    PROCEDURAL_CHOICE,
+    PROCEDURAL_HELDOUT,
+)
 from oodrop.tasks.spec import TaskSpec
 
 __all__ = ["TASKS", "TaskSpec", "all_tasks", "get_task", "tasks_dir"]
@@ -21,6 +28,9 @@ TASKS: dict[str, TaskSpec] = {
         PROCEDURAL,
         PROCEDURAL_CHOICE,
         PROCEDURAL_HELDOUT,
+        COMPACT,
+        COMPACT_CHOICE,
+        COMPACT_HELDOUT,
     )
 }
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from oodrop import DataError
 from oodrop.harness_ext.yamls import shipped_yamls, write_task_yamls
-from oodrop.tasks.procedural import PROCEDURAL, procedures
+from oodrop.tasks.procedural import COMPACT, PROCEDURAL, procedures
 from oodrop.tasks.procedural.build import MANIFEST, ROUNDS, SEED, build_split, manifest, packed
+from oodrop.tasks.procedural.compact import build as compact
 from oodrop.tasks.procedural.documents import normalised
-from oodrop.tasks.spec import Doc
+from oodrop.tasks.spec import Doc, TaskSpec
 
 
 def rebuild() -> None:
@@ -47,13 +48,16 @@ def fresh_splits(seed: int) -> Mapping[str, Sequence[Doc]]:
 
 
 def _data_files() -> Iterator[tuple[Path, bytes]]:
-    folder = PROCEDURAL.folder / "data"
-    built = {}
-    for split in ROUNDS:
-        built[f"{split}.jsonl.gz"] = packed(build_split(tuple(procedures().values()), split))
-    for name, content in built.items():
-        yield folder / name, content
-    yield folder / MANIFEST, manifest(built)
+    rules = tuple(procedures().values())
+    sets: Iterable[tuple[TaskSpec, Callable[[str], list[Doc]]]] = (
+        (PROCEDURAL, lambda split: build_split(rules, split)),
+        (COMPACT, compact.build_split),
+    )
+    for spec, split_of in sets:
+        built = {f"{split}.jsonl.gz": packed(split_of(split)) for split in ROUNDS}
+        for name, content in built.items():
+            yield spec.folder / "data" / name, content
+        yield spec.folder / "data" / MANIFEST, manifest(built)
 
 
 def _equal(path: Path, content: bytes) -> bool:

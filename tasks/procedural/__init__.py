@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from datetime import datetime
 from functools import cache
 from pathlib import Path
 
 from oodrop.perturbers.item import Item, Units
-from oodrop.tasks.procedural.build import trace_of
+from oodrop.tasks.procedural.build import start_of, trace_of
 from oodrop.tasks.procedural.check import COMPLIANT, NON_COMPLIANT, verdict
+from oodrop.tasks.procedural.compact import build as compact
 from oodrop.tasks.procedural.contrast import Counterparts
 from oodrop.tasks.procedural.documents import parent_of
 from oodrop.tasks.procedural.loading import load_procedures
@@ -19,7 +19,15 @@ from oodrop.tasks.procedural.scoring import verdict_span
 from oodrop.tasks.procedural.trace import Trace
 from oodrop.tasks.spec import Doc, TaskSpec, member_names, member_number, pick
 
-__all__ = ["PROCEDURAL", "PROCEDURAL_CHOICE", "PROCEDURAL_HELDOUT", "procedures"]
+__all__ = [
+    "COMPACT",
+    "COMPACT_CHOICE",
+    "COMPACT_HELDOUT",
+    "PROCEDURAL",
+    "PROCEDURAL_CHOICE",
+    "PROCEDURAL_HELDOUT",
+    "procedures",
+]
 
 _FOLDER = Path(__file__).parent
 
@@ -28,6 +36,11 @@ _FOLDER = Path(__file__).parent
 def procedures() -> dict[str, Procedure]:
     """Every procedure of the set by id."""
     return {p.id: p for p in load_procedures(_FOLDER / "procedures")}
+
+
+def _procedure(name: str) -> Procedure:
+    found = procedures().get(name)
+    return found if found is not None else compact.procedures()[name]
 
 
 VERDICTS = (COMPLIANT, NON_COMPLIANT)
@@ -44,7 +57,7 @@ def _to_item(doc: Doc) -> Item:
         texts |= {name: told[name] for name in sorted(names, key=member_number)}
         units[group] = Units(names)
     texts |= {"closing": doc["closing"], "question": doc["question"]}
-    procedure = procedures()[doc["process_id"]]
+    procedure = _procedure(doc["process_id"])
     people = sorted({row["person"] for row in doc["trace"]["events"]})
     steps = [step.name for step in procedure.steps]
     # Units of a letter or two stand in other words too; with their number they are found anyway.
@@ -80,7 +93,7 @@ def _rederive(doc: Doc, counterparts: Counterparts, item: Item) -> int | str:
     makes the order of telling matter, and the label cannot be derived.
     """
     told = counterparts.trace(item.segments)
-    start = datetime.fromisoformat(doc["start"])
+    start = start_of(doc)
     moved = []
     for name in item.units["events"].members:
         row = told["events"][member_number(name) - 1]
@@ -141,4 +154,28 @@ PROCEDURAL_HELDOUT = replace(
     fragment="_heldout.yaml",
     eval_split="heldout",
     heldout_of="procedural",
+)
+COMPACT = replace(
+    PROCEDURAL,
+    name="compact",
+    summary="the same in short lines, for models of any size; free form, test split",
+    folder=_FOLDER / "compact",
+    home=_FOLDER,
+    fragment="_compact.yaml",
+)
+COMPACT_CHOICE = replace(
+    PROCEDURAL_CHOICE,
+    name="compact_choice",
+    summary="the compact items by log-likelihood of the two verdicts",
+    folder=_FOLDER / "compact",
+    home=_FOLDER,
+    fragment="_compact_choice.yaml",
+)
+COMPACT_HELDOUT = replace(
+    COMPACT,
+    name="compact_heldout",
+    summary="compact procedures in words that appear nowhere else, without surface habits",
+    fragment="_compact_heldout.yaml",
+    eval_split="heldout",
+    heldout_of="compact",
 )

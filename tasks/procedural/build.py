@@ -350,3 +350,8 @@ def trace_of(doc: dict[str, Any]) -> Trace:
     """The symbolic scenario of a document; irrelevant events are left out."""
     events = [Event.from_dict(row) for row in doc["trace"]["events"] if row["step"] is not None]
     return Trace(doc["trace"]["facts"], tuple(events))
+
+
+def start_of(doc: dict[str, Any]) -> datetime | None:
+    """Midnight of the first day, None in the compact set, which tells clock times alone."""
+    return None if doc["start"] is None else datetime.fromisoformat(doc["start"])

@@ -10,14 +10,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime
 from decimal import Decimal
 from functools import cached_property
 from itertools import pairwise, product
 from typing import Any
 
 from oodrop.perturbers.edits import Edit, Edits, Regold, Replace, edits_from_dicts, undone_text
-from oodrop.tasks.procedural.build import trace_of
+from oodrop.tasks.procedural.build import start_of, trace_of
 from oodrop.tasks.procedural.check import (
     COMPLIANT,
     NON_COMPLIANT,
@@ -239,8 +238,8 @@ class Counterparts:
     @cached_property
     def _story(self) -> Story:
         rows = self.doc["trace"]["events"]
-        times, people = tuple(r["time"] for r in rows), tuple(r["person"] for r in rows)
-        return Story(self.procedure, trace_of(self.doc), times, people)
+        times, people = sorted(r["time"] for r in rows), tuple(r["person"] for r in rows)
+        return Story(self.procedure, trace_of(self.doc), tuple(times), people)
 
     @cached_property
     def _found(self) -> Mapping[str, Counterpart | None]:
@@ -263,9 +262,8 @@ class Counterparts:
 
     def _retold(self, segment: str, event: Event) -> str:
         """The event in the wording of the canonical sentence."""
-        start = datetime.fromisoformat(self.doc["start"])
         row = self.doc["trace"]["events"][member_number(segment) - 1]
-        return sentence(self.procedure, event, start, Telling(*row["telling"]))
+        return sentence(self.procedure, event, start_of(self.doc), Telling(*row["telling"]))
 
 
 def _difference(segment: str, old: str, new: str) -> Replace:

@@ -49,7 +49,7 @@ def clause(procedure: Procedure, step: Step) -> str:
     return " ".join(parts)
 
 
-def sentence(procedure: Procedure, event: Event, start: datetime, telling: Telling) -> str:
+def sentence(procedure: Procedure, event: Event, start: datetime | None, telling: Telling) -> str:
     """One event of the scenario, with its own date and time."""
     step = procedure.step(event.step)
     _, reading, finding, record = telling.parts()
@@ -65,7 +65,9 @@ def sentence(procedure: Procedure, event: Event, start: datetime, telling: Telli
     return " ".join(parts)
 
 
-def told(start: datetime, time: int, who: tuple[str, str], did: str, telling: Telling) -> str:
+def told(
+    start: datetime | None, time: int, who: tuple[str, str], did: str, telling: Telling
+) -> str:
     """That a person of a role did something at a time."""
     date, clock = stamp(start, time)
     person, role = who
@@ -74,8 +76,13 @@ def told(start: datetime, time: int, who: tuple[str, str], did: str, telling: Te
     )
 
 
-def stamp(start: datetime, time: int) -> tuple[str, str]:
-    """Date and clock time as they stand in an event's sentence under every voice."""
+def stamp(start: datetime | None, time: int) -> tuple[str, str]:
+    """Date and clock time as they stand in an event's sentence under every voice.
+
+    Where no day is known, as in the compact set, the date is "".
+    """
+    if start is None:
+        return "", f"{time // 60:02d}:{time % 60:02d}"
     when = start + timedelta(minutes=time)
     return f"{when.day} {_MONTHS[when.month - 1]} {when.year}", f"{when:%H:%M}"
 

@@ -46,7 +46,7 @@ class Telling(NamedTuple):
 
     def parts(self) -> tuple[str, str, str, str]:
         """The patterns for act, reading, finding and record."""
-        voice = VOICES[self.voice]
+        voice = BRIEF if self.voice == BRIEF_NAME else VOICES[self.voice]
         rest, act = divmod(self.plan, len(voice.acts))
         record, reading = divmod(rest, len(voice.readings))
         return voice.acts[act], voice.readings[reading], voice.finding, voice.records[record]
@@ -128,3 +128,20 @@ VOICES: Mapping[str, Voice] = {
         records=("Noted in {records}.", "Noted down in {records}."),
     ),
 }
+
+# The voice of the compact set, whose scenarios pass within a day that nobody names.
+BRIEF_NAME = "brief"
+BRIEF = Voice(
+    opening="{intro}",
+    acts=(
+        "At {clock} the {role} {person} {did}.",
+        "{clock}: {person} ({role}) {did}.",
+        "{person}, {role}, at {clock} {did}.",
+        "It was {clock} when the {role} {person} {did}.",
+        "{Role} {person}, {clock}: {did}.",
+        "The {role} {person}, at {clock}, {did}.",
+    ),
+    readings=("The reading was {value}.",),
+    finding="{person} {past}.",
+    records=("Entered in {records}.",),
+)

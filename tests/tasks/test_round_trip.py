@@ -34,7 +34,9 @@ VARIANTS = (
     Variant("lexical.rename_entity"),
     Variant("control.threshold"),
 )
-NAMES = ("everyday", "everyday_letters", "everyday_open", "procedural", "procedural_heldout")
+NAMES = (
+    "everyday", "everyday_letters", "everyday_open", "procedural", "procedural_heldout", "compact",
+)  # fmt: skip
 per_task = pytest.mark.parametrize("spec", TASKS.values(), ids=lambda s: s.name)
 
 

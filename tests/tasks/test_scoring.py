@@ -247,7 +247,7 @@ def test_the_reply_with_the_gold_has_the_answer_in_its_place(spec: TaskSpec) -> 
 
 
 def test_a_task_has_a_place_for_the_answer_where_replies_are_free() -> None:
-    free = {"everyday_open", "procedural", "procedural_heldout"}
+    free = {"everyday_open", "procedural", "procedural_heldout", "compact", "compact_heldout"}
     assert {name for name, spec in TASKS.items() if spec.answer_span} == free
     assert PROCEDURAL_TEXT_HELDOUT.answer_span is not None
     assert PROCEDURAL_TEXT_CHOICE.answer_span is None
