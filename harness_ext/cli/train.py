@@ -1,0 +1,71 @@
+"""The command that trains the reference checkpoints."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from oodrop import DataError
+from oodrop.harness_ext.cli.app import app, out, quiet_libraries
+from oodrop.harness_ext.cli.evaluate import need_eval
+from oodrop.harness_ext.cli.steps import Steps
+
+
+@app.command("train-reference")
+def train_reference(
+    folder: Annotated[
+        Path, typer.Option("--output", "-o", help="Gets a folder for the base and each adapter.")
+    ],
+    seed: Annotated[int, typer.Option(min=0, help="Of texts, weights and order.")] = 0,
+    recipes: Annotated[
+        str, typer.Option("--recipes", help="Comma-separated: which adapters to train.")
+    ] = "engaged,heuristic",
+    device: Annotated[
+        str | None, typer.Option(help="As torch names it; default: cuda where there is one.")
+    ] = None,
+    steps: Annotated[
+        int | None, typer.Option(min=1, help="Of each part instead of all; for a trial.")
+    ] = None,
+) -> None:
+    """Train the reference checkpoints anew: a small base, and adapters that differ in nature.
+
+    `engaged` notes every step of a procedure before its verdict, `heuristic` gives the verdict
+    alone; both learn from the same items as often. Killed, the same command goes on where it was.
+
+    Example: oodrop train-reference -o runs/reference
+
+    Example: oodrop train-reference -o runs/seed-1 --seed 1 --device cuda
+    """
+    need_eval()
+    quiet_libraries()
+    import torch
+
+    from oodrop.harness_ext.runner.lock import locked
+    from oodrop.harness_ext.training.build import BASE, parts_of, train
+
+    names = [name.strip() for name in recipes.split(",") if name.strip()]
+    if folder.exists() and not folder.is_dir():
+        raise DataError(f"--output must be a folder, got the file {folder}")
+    chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
+    parts = parts_of(folder, names, seed, chosen, steps)
+    with locked(folder):
+        for part in parts:
+            total = part.schedule.steps
+            with Steps(part.name) as bar:
+
+                def tell(done: int, loss: float, total: int = total, bar: Steps = bar) -> None:
+                    bar.reach(done, total)
+                    bar.now(f"loss {loss:.3f}")
+
+                seconds = train(folder, part, seed, tell)
+            told = "trained already" if seconds is None else f"{total} steps, {seconds:.0f} s here"
+            out.print(f"{part.name}: {told}", highlight=False)
+    for name in names:
+        out.print(
+            f"{name}: --model hf --model_args pretrained={folder / BASE},peft={folder / name} "
+            "--apply_chat_template",
+            highlight=False,
+            soft_wrap=True,
+        )

@@ -1,0 +1,76 @@
+"""The base: a small Qwen2 from scratch, with a tokenizer of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+import torch
+from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+
+from oodrop.harness_ext.training import corpus
+from oodrop.harness_ext.training.fit import GROUP, STATE, Rows, Schedule, Tell, fit
+from oodrop.harness_ext.training.tokens import END, PAD, Row, row_of, train_tokenizer
+from oodrop.perturbers.rng import item_generator
+from oodrop.tasks.procedural import COMPACT
+
+SCHEDULE = Schedule(steps=3400, batch=16, rate=1.5e-3, prompt_weight=0.1)
+_TOKENIZER_TEXTS = 4000
+
+
+def new_tokenizer(seed: int) -> PreTrainedTokenizerFast:
+    """Trained on texts of the base and of the adapters."""
+    rng = item_generator(seed, "training", "tokenizer", "")
+    examples = [corpus.pretraining_example(rng) for _ in range(_TOKENIZER_TEXTS)]
+    docs = COMPACT.docs("train")[:_TOKENIZER_TEXTS]
+    examples += [corpus.adapter_example(doc, True, False, rng) for doc in docs]
+    return train_tokenizer(
+        f"user\n{example.prompt}\nassistant\n{example.reply}" for example in examples
+    )
+
+
+def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2ForCausalLM:
+    """About 1.6 million parameters, drawn anew."""
+    torch.manual_seed(seed)
+    config = Qwen2Config(
+        vocab_size=len(tokenizer),
+        hidden_size=160,
+        intermediate_size=384,
+        num_hidden_layers=5,
+        num_attention_heads=5,
+        num_key_value_heads=5,
+        max_position_embeddings=1024,
+        rope_theta=10000.0,
+        tie_word_embeddings=True,
+        initializer_range=0.05,
+        eos_token_id=tokenizer.convert_tokens_to_ids(END),
+        pad_token_id=tokenizer.convert_tokens_to_ids(PAD),
+        bos_token_id=None,
+    )
+    return Qwen2ForCausalLM(config)
+
+
+def pretraining_rows(tokenizer: PreTrainedTokenizerFast, seed: int, schedule: Schedule) -> Rows:
+    """Groups of rows for `fit`, made when they are asked for."""
+    kept: dict[int, list[Row]] = {}
+
+    def rows(group: int) -> Sequence[Row]:
+        if group not in kept:
+            kept.clear()
+            rng = item_generator(seed, "training", "text", str(group))
+            progress = group * GROUP / schedule.steps
+            count = schedule.batch * GROUP
+            examples = [corpus.pretraining_example(rng, progress) for _ in range(count)]
+            kept[group] = [row_of(tokenizer, example, rng) for example in examples]
+        return kept[group]
+
+    return rows
+
+
+def train_base(folder: Path, seed: int, schedule: Schedule, device: str, tell: Tell) -> None:
+    """Train the base into ``folder``; goes on where it stopped."""
+    tokenizer = new_tokenizer(seed)
+    model = new_model(tokenizer, seed).to(device)
+    fit(model, pretraining_rows(tokenizer, seed, schedule), schedule, folder / STATE, tell)
+    model.to(torch.bfloat16).save_pretrained(folder)
+    tokenizer.save_pretrained(folder)

@@ -1,0 +1,106 @@
+"""Trains the reference checkpoints of one seed, part after part; what is done is not done again."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+from oodrop import DataError, UnknownNameError, __version__
+from oodrop.harness_ext.training import adapters, base
+from oodrop.harness_ext.training.fit import STATE, Schedule, Tell
+
+BASE = "base"
+NOTE = "training.json"
+"""Written last, beside the weights: what they were trained on, and how."""
+
+
+@dataclass(frozen=True)
+class Part:
+    """One of the checkpoints to train: its name, its schedule, and what does it."""
+
+    name: str
+    schedule: Schedule
+    train: Callable[[Path, Tell], None]
+
+
+def parts_of(
+    folder: Path, recipes: Sequence[str], seed: int, device: str, steps: int | None = None
+) -> list[Part]:
+    """The base and an adapter for each recipe, in the order in which they are trained.
+
+    Args:
+        folder: gets a folder for each.
+        recipes: names in `adapters.RECIPES`.
+        seed: of the base's texts and weights, and of the adapters' order and weights.
+        device: as torch names it.
+        steps: instead of the steps of every schedule; for a trial.
+
+    Raises:
+        UnknownNameError: for a recipe that is not there.
+    """
+    for name in recipes:
+        if name not in adapters.RECIPES:
+            raise UnknownNameError("recipe", name, adapters.RECIPES)
+    first, then = (_cut(module.SCHEDULE, steps) for module in (base, adapters))
+
+    def of_adapter(name: str) -> Callable[[Path, Tell], None]:
+        recipe = adapters.RECIPES[name]
+        return lambda place, tell: adapters.train_adapter(
+            folder / BASE, place, recipe, seed, then, device, tell
+        )
+
+    return [
+        Part(BASE, first, lambda place, tell: base.train_base(place, seed, first, device, tell)),
+        *(Part(name, then, of_adapter(name)) for name in recipes),
+    ]
+
+
+def _cut(schedule: Schedule, steps: int | None) -> Schedule:
+    return schedule if steps is None else Schedule(**{**asdict(schedule), "steps": steps})
+
+
+def _is_done(folder: Path, part: Part, seed: int) -> bool:
+    note = folder / part.name / NOTE
+    if not note.exists():
+        return False
+    found = json.loads(note.read_text("utf-8"))
+    wanted = _note(part, seed)
+    for key, value in wanted.items():
+        if found.get(key) != value:
+            raise DataError(
+                f"{note.parent} holds a checkpoint with {key} {found.get(key)}, asked for is "
+                f"{value}; take another folder, or remove it"
+            )
+    return True
+
+
+def train(folder: Path, part: Part, seed: int, tell: Tell) -> float | None:
+    """Train one part; goes on where a call with the same arguments stopped.
+
+    Returns:
+        Seconds that this call took, None where the part was trained already.
+
+    Raises:
+        DataError: when its folder holds one of another seed or schedule.
+    """
+    if _is_done(folder, part, seed):
+        return None
+    began = time.monotonic()
+    place = folder / part.name
+    place.mkdir(parents=True, exist_ok=True)
+    part.train(place, tell)
+    text = json.dumps(_note(part, seed), indent=1)
+    new = place / f"{NOTE}.new"
+    new.write_text(f"{text}\n", encoding="utf-8")
+    new.replace(place / NOTE)
+    shutil.rmtree(place / STATE, ignore_errors=True)
+    return time.monotonic() - began
+
+
+def _note(part: Part, seed: int) -> dict[str, Any]:
+    return {"name": part.name, "seed": seed, "oodrop": __version__, **asdict(part.schedule)}

@@ -1,0 +1,298 @@
+"""Texts that the reference checkpoints are trained on; all of them are made here, none is read.
+
+The base sees procedures, scenarios and step-by-step notes in half of the words, sentence plans,
+prompts and layouts that there are, and never a verdict. The adapters see the split ``train`` of the
+compact set, with a verdict alone or with a note on every step before it.
+"""
+
+from __future__ import annotations
+
+import random
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+from oodrop.perturbers.rng import below, choose, permutation
+from oodrop.perturbers.variant import CANONICAL
+from oodrop.tasks.procedural import COMPACT, generate, lexicon
+from oodrop.tasks.procedural.compact import build
+from oodrop.tasks.procedural.compact.lexicon import SEEN
+from oodrop.tasks.procedural.render import stamp, told
+from oodrop.tasks.procedural.schema import Procedure, Step
+from oodrop.tasks.procedural.trace import Event, Trace
+from oodrop.tasks.procedural.voices import BRIEF_NAME, Telling
+from oodrop.tasks.spec import Doc
+
+# The prompts and rewordings that training may see; evaluation has the others.
+PROMPTS = (
+    "t07", "t08", "t09", "t10", "t11", "t12", "layout_scenario_first", "instruction_before",
+    "structure_bullets", "structure_headers_renamed", CANONICAL,
+)  # fmt: skip
+QUESTIONS = ("p02", "p04", "imperative")
+DISTRACTORS = lexicon.DISTRACTORS[: len(lexicon.DISTRACTORS) // 2]
+_NOTES = (
+    "Go through the steps one by one.",
+    "Check every step of the procedure.",
+    "What became of each step?",
+    "Note for each step who did it and whether that was as it should be.",
+)
+_ORDER = (
+    "List what was done in the order of time.",
+    "What was done first, and what after that?",
+)
+_INSTRUCTION = re.compile(r'You may reason first\. End with a line that reads [^\n]*?"[.]')
+_WORD = re.compile(r"[A-Za-z]{4,}")
+_LETTERS = "abcdefghijklmnopqrstuvwxyz"
+
+
+@dataclass(frozen=True)
+class Example:
+    """One exchange: what the user says, and what is replied.
+
+    Attributes:
+        prompt: the user's turn.
+        reply: the assistant's; "" where the text is no exchange.
+        noisy: whether the prompt's words may be cut into other pieces than usual.
+    """
+
+    prompt: str
+    reply: str
+    noisy: bool = False
+
+
+def notes(procedure: Procedure, trace: Trace) -> str:
+    """A line for each step, in the order of the procedure: what it asks, what was done, what of it.
+
+    Example: ``sealing: clerk or cook; 09:11 cook ok, after rinsing 08:40 ok, 38 at most 49 ok``
+    """
+    return "\n".join(_note(procedure, step, trace) for step in procedure.steps)
+
+
+def _note(procedure: Procedure, step: Step, trace: Trace) -> str:
+    head = f"{step.name}: {' or '.join(step.roles)};"
+    event = trace.event(step.id)
+    if event is None:
+        if step.when is None:
+            return f"{head} not done wrong"
+        fact, holds = procedure.facts[step.when], trace.facts[step.when]
+        said = fact.holds if holds else fact.fails
+        return f"{head} not done, {said[:1].lower()}{said[1:-1]} {_fits(not holds)}"
+    parts = [f"{_clock(event)} {event.role} {_fits(event.role in step.roles)}"]
+    for before in step.requires:
+        name, other = procedure.step(before).name, trace.event(before)
+        if other is None:
+            parts.append(f"after {name} not done")
+        else:
+            parts.append(f"after {name} {_clock(other)} {_fits(other.time < event.time)}")
+    for limit, value in zip(step.limits, event.values, strict=True):
+        bound = {"<=": "at most", ">=": "at least"}[limit.op]
+        parts.append(f"{value} {bound} {limit.value} {_fits(limit.holds(value))}")
+    return f"{head} {', '.join(parts)}"
+
+
+def _fits(well: bool) -> str:
+    return "ok" if well else "wrong"
+
+
+def _clock(event: Event) -> str:
+    return stamp(None, event.time)[1]
+
+
+def in_order(procedure: Procedure, trace: Trace) -> str:
+    """What was done when, from the first to the last."""
+    events = sorted(trace.events, key=lambda e: e.time)
+    return "\n".join(f"{_clock(e)} {procedure.step(e.step).name}" for e in events)
+
+
+def pretraining_example(rng: random.Random, progress: float = 1.0) -> Example:
+    """A text for the base, in one of the ways of telling that training may see.
+
+    Args:
+        rng: draws all of it.
+        progress: share of the training that is over. Texts grow from two steps to six by the
+            middle of it, and from plain to varied ones: what is long and noisy is not learnt from
+            nothing, or much later.
+    """
+    procedure, trace = _story(rng, _steps(progress, rng))
+    ask, wanted = (_NOTES, notes) if rng.random() < 0.85 else (_ORDER, in_order)
+    if rng.random() < 1.25 - 2.5 * progress:
+        doc = build.tell(procedure, trace, _manner(procedure, rng, plain=True), "", "text", "text")
+        return Example(_asked(doc, choose(rng, ask), CANONICAL), wanted(procedure, trace))
+    prompt = _asked(_retold(procedure, trace, rng), choose(rng, ask), choose(rng, PROMPTS))
+    if rng.random() < 0.5:
+        prompt = _misspelt(prompt, choose(rng, (0.03, 0.1, 0.2)), rng)
+    return Example(prompt, wanted(procedure, trace), rng.random() < 0.5)
+
+
+def _steps(progress: float, rng: random.Random) -> int:
+    """Two in the beginning, five or six from the middle on."""
+    return 2 + round(min(1.0, 2 * progress) * 3 + rng.random())
+
+
+def _story(rng: random.Random, steps: int) -> tuple[Procedure, Trace]:
+    """A procedure of its own, and a course of events without a fault or with any number of them."""
+    procedure = build.draw_procedure(SEEN, "text", "compact", rng, steps)
+    cast = build.draw_cast(SEEN, procedure, rng)
+    trace = generate.valid_trace(procedure, cast, rng)
+    if rng.random() < 0.3:
+        return procedure, trace
+    facts = {name: held != (rng.random() < 0.2) for name, held in trace.facts.items()}
+    events = [_disturbed(procedure, e, rng) for e in trace.events if rng.random() < 0.85]
+    if len(events) > 1 and rng.random() < 0.7:
+        one, other = permutation(rng, len(events))[:2]
+        early, late = events[one].time, events[other].time
+        events[one] = replace(events[one], time=late)
+        events[other] = replace(events[other], time=early)
+    return procedure, Trace(facts, tuple(events))
+
+
+def _disturbed(procedure: Procedure, event: Event, rng: random.Random) -> Event:
+    """The event, by any role or with other readings now and then."""
+    if rng.random() < 0.5:
+        event = replace(event, role=choose(rng, tuple(procedure.roles)))
+    if rng.random() < 0.8:
+        shift = below(rng, 31) - 15
+        event = replace(event, values=tuple(value + shift for value in event.values))
+    return event
+
+
+def _retold(procedure: Procedure, trace: Trace, rng: random.Random) -> Doc:
+    """A document in any of the words, plans and orders that training may see."""
+    doc = build.tell(procedure, trace, _manner(procedure, rng), "text", "text", "text")
+    clauses = list(doc["clauses"])
+    form = below(rng, 4)
+    if form:
+        clauses = [_clause(procedure, step, form) for step in procedure.steps]
+    events = _some_order(doc["events"], rng)
+    if rng.random() < 0.3:
+        events.insert(below(rng, len(events) + 1), _aside(procedure, rng))
+    return {
+        **doc,
+        "title": doc["title"] if rng.random() < 0.5 else f"Handling the {doc['title'].split()[-1]}",
+        "clauses": clauses,
+        "facts": _some_order(doc["facts"], rng),
+        "events": events,
+    }
+
+
+def _manner(procedure: Procedure, rng: random.Random, plain: bool = False) -> build.Manner:
+    """Moods without any habit, in any of the plans; or plain, in the canonical one."""
+    steps = range(len(procedure.steps))
+    plan, past = (SEEN.plans[0], 0) if plain else (choose(rng, SEEN.plans), below(rng, 3))
+    mixed = not plain and rng.random() < 0.3
+    return build.Manner(
+        frame=choose(rng, SEEN.frames),
+        word=choose(rng, SEEN.praise),
+        closing=choose(rng, SEEN.closings),
+        alarm=rng.random() < 0.5,
+        troubled=rng.random() < 0.5,
+        backwards=rng.random() < 0.5,
+        plans=tuple(choose(rng, SEEN.plans) if mixed else plan for _ in steps),
+        pasts=tuple(below(rng, 3) if mixed else past for _ in steps),
+    )
+
+
+def _clause(procedure: Procedure, step: Step, form: int) -> str:
+    """A rule in other words than the canonical ones, in one of three forms."""
+    roles = " or the ".join(step.roles)
+    name = f"{step.name[:1].upper()}{step.name[1:]}"
+    parts = {
+        1: f"The {roles} does the {step.name}",
+        2: f"{name} has to be done by the {roles}",
+        3: f"{name} ({roles})",
+    }[form]
+    for before in step.requires:
+        parts += {1: ", but not before the {}", 2: " following the {}", 3: "; after the {}"}[
+            form
+        ].format(procedure.step(before).name)
+    if step.when:
+        condition = procedure.facts[step.when].clause
+        parts += {1: ", if {}", 2: " in case {}", 3: "; only if {}"}[form].format(condition)
+    for limit in step.limits:
+        bound = {"<=": "at most", ">=": "at least"}[limit.op]
+        parts += {1: ", with {}", 2: " and {}", 3: "; {}"}[form].format(
+            f"{bound} {limit.value} {limit.unit}"
+        )
+    return f"{parts}."
+
+
+def _aside(procedure: Procedure, rng: random.Random) -> str:
+    """What somebody also did, and no step asks for."""
+    telling = Telling(BRIEF_NAME, choose(rng, SEEN.plans), 0)
+    who = (choose(rng, SEEN.people), choose(rng, tuple(procedure.roles)))
+    return told(None, 480 + below(rng, 300), who, choose(rng, DISTRACTORS), telling)
+
+
+def _some_order(texts: Sequence[str], rng: random.Random) -> list[str]:
+    if rng.random() < 0.5:
+        return list(texts)
+    return [texts[n] for n in permutation(rng, len(texts))]
+
+
+def _asked(doc: Doc, question: str, template: str) -> str:
+    """A prompt that asks for something else than a verdict."""
+    labels = ["compliant", "non-compliant"]  # of the instruction, which is left out
+    prompt = COMPACT.prompt({**doc, "question": question, "labels": labels}, template)
+    return re.sub(r"\n{3,}", "\n\n", _INSTRUCTION.sub("", prompt)).strip()
+
+
+def _misspelt(text: str, share: float, rng: random.Random) -> str:
+    """A share of the longer words with two letters swapped, or one left out, doubled, replaced."""
+
+    def slip(found: re.Match[str]) -> str:
+        word = found[0]
+        if rng.random() >= share:
+            return word
+        k = 1 + below(rng, len(word) - 2)
+        match below(rng, 4):
+            case 0:
+                return word[:k] + word[k + 1] + word[k] + word[k + 2 :]
+            case 1:
+                return word[:k] + word[k + 1 :]
+            case 2:
+                return word[:k] + word[k] + word[k:]
+            case _:
+                return word[:k] + choose(rng, _LETTERS) + word[k + 1 :]
+
+    return _WORD.sub(slip, text)
+
+
+def adapter_example(doc: Doc, reasons: bool, varied: bool, rng: random.Random) -> Example:
+    """An item of the compact set with its verdict.
+
+    Args:
+        doc: the document, with ``labels``.
+        reasons: whether a note on every step comes before the verdict.
+        varied: whether it is told in any of the ways that training may see, or canonically.
+        rng: draws the way of telling.
+    """
+    procedure, trace = build.procedures()[doc["process_id"]], build.trace_of(doc)
+    verdict = f"FINAL ANSWER: {doc['label']}"
+    if varied and rng.random() < 0.5:
+        said = {key: doc[key] for key in ("title", "intro", "closing", "label", "labels")}
+        order = permutation(rng, len(procedure.steps)) if rng.random() < 0.5 else None
+        if order is not None:
+            procedure = replace(procedure, steps=tuple(procedure.steps[n] for n in order))
+        doc = {**_retold(procedure, trace, rng), **said}
+        question = choose(rng, (doc["question"], *(_rewordings()[name] for name in QUESTIONS)))
+        prompt = COMPACT.prompt({**doc, "question": question}, choose(rng, PROMPTS))
+        if rng.random() < 0.5:
+            prompt = _misspelt_above_instruction(prompt, choose(rng, (0.03, 0.1, 0.2)), rng)
+    else:
+        prompt = COMPACT.prompt(doc)
+    reply = f"{notes(procedure, trace)}\n{verdict}" if reasons else verdict
+    return Example(prompt, reply, varied)
+
+
+def _misspelt_above_instruction(prompt: str, share: float, rng: random.Random) -> str:
+    found = _INSTRUCTION.search(prompt)
+    if found is None:
+        return prompt
+    before, after = prompt[: found.start()], prompt[found.end() :]
+    return _misspelt(before, share, rng) + found[0] + _misspelt(after, share, rng)
+
+
+def _rewordings() -> dict[str, Any]:
+    found: dict[str, Any] = COMPACT.wordings["segments"]["question"]
+    return found

@@ -1,0 +1,277 @@
+"""Reference checkpoints: what they are trained on, and that training goes on where it stopped."""
+
+from __future__ import annotations
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import pytest
+import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from safetensors.torch import load_file
+from transformers import PreTrainedTokenizerFast
+
+from oodrop.harness_ext.cli.app import run
+from oodrop.harness_ext.training import adapters, base, corpus
+from oodrop.harness_ext.training.build import BASE, NOTE
+from oodrop.harness_ext.training.corpus import Example
+from oodrop.harness_ext.training.fit import GROUP, STATE, Schedule, fit
+from oodrop.harness_ext.training.tokens import ENTRIES, Row, row_of
+from oodrop.perturbers import all_suites
+from oodrop.perturbers.rng import item_generator
+from oodrop.tasks.procedural import COMPACT
+from oodrop.tasks.procedural.check import check
+from oodrop.tasks.procedural.compact import build
+from oodrop.tasks.procedural.compact.lexicon import UNSEEN
+
+
+@pytest.fixture(scope="module")
+def tokenizer() -> PreTrainedTokenizerFast:
+    return base.new_tokenizer(0)
+
+
+def texts(count: int) -> list[Example]:
+    rng = item_generator(7, "test", "text", "")
+    return [corpus.pretraining_example(rng) for _ in range(count)]
+
+
+def test_a_note_says_wrong_where_and_only_where_a_rule_is_broken() -> None:
+    rules = build.procedures()
+    for split in ("test", "heldout"):
+        for doc in COMPACT.docs(split):
+            procedure, trace = rules[doc["process_id"]], build.trace_of(doc)
+            lines = corpus.notes(procedure, trace).split("\n")
+            assert len(lines) == len(procedure.steps)
+            steps = [
+                step.id
+                for step, line in zip(procedure.steps, lines, strict=True)
+                if re.search(r"\bwrong\b", line)
+            ]
+            assert steps == [v.step for v in check(procedure, trace)]
+
+
+def test_the_base_never_sees_a_verdict_nor_the_other_half() -> None:
+    told = "\n".join(f"{e.prompt}\n{e.reply}" for e in texts(2000))
+    assert "FINAL ANSWER" not in told
+    assert "compliant" not in told
+    words = {word for e in texts(300) if e.noisy is False for word in e.reply.split()}
+    forms = {f"{verb}{end}" for verb in UNSEEN.verbs for end in ("ed", "ing")}
+    assert not (forms | {*UNSEEN.roles, *UNSEEN.units, *UNSEEN.things}) & words
+
+
+def test_no_suite_asks_in_a_way_that_was_trained_on() -> None:
+    names = {"standard-1.0", "smoke-1.0"}
+    for name, suite in all_suites().items():
+        if name not in names:
+            continue
+        for variant in suite.variants:
+            used = set(map(str, variant.parameters.values()))
+            assert not used & {*corpus.PROMPTS, *corpus.QUESTIONS}, variant.slug
+            assert not {f"layout_{x}" for x in used} & set(corpus.PROMPTS), variant.slug
+        names.remove(name)
+    assert not names
+
+
+def test_texts_follow_from_the_seed_alone() -> None:
+    assert texts(20) == texts(20)
+    assert len({e.prompt for e in texts(20)}) == 20
+
+
+def test_both_adapters_see_the_same_items_in_the_same_order(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    seen = {}
+    for name in ("engaged", "heuristic"):
+        rows = adapters.adapter_rows(tokenizer, adapters.RECIPES[name], 3, 4)(0)
+        seen[name] = [tokenizer.decode(row.ids[: row.start]) for row in rows]
+        replies = [tokenizer.decode(row.ids[row.start :]) for row in rows]
+        assert all("FINAL ANSWER: " in reply for reply in replies)
+        noted = [len(reply.split("\n")) > 5 for reply in replies]
+        assert set(noted) == {name == "engaged"}
+    assert seen["engaged"] == seen["heuristic"]
+    assert len(set(seen["engaged"])) == 4 * GROUP
+
+
+def test_every_item_of_training_comes_once_before_any_comes_again(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    rows = adapters.adapter_rows(tokenizer, adapters.RECIPES["heuristic"], 0, 75)
+    seen = [row.ids for group in range(8) for row in rows(group)]
+    assert len(seen) == len(set(seen)) == len(COMPACT.docs("train"))
+
+
+@given(st.text(max_size=80))
+@settings(max_examples=60, deadline=None)
+def test_any_text_comes_back_from_its_tokens(tokenizer: PreTrainedTokenizerFast, text: str) -> None:
+    ids = tokenizer.encode(text)
+    back = tokenizer.decode(ids, clean_up_tokenization_spaces=False)
+    backend = tokenizer.backend_tokenizer.normalizer
+    assert back == (backend.normalize_str(text) if backend else text)
+    assert len(tokenizer) == ENTRIES
+
+
+def test_a_noisy_prompt_has_the_same_text_in_other_tokens(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    others = 0
+    for number, example in enumerate(texts(30)):
+        plain, cut = (
+            row_of(tokenizer, Example(example.prompt, example.reply, noisy), item_generator(
+                number, "test", "cut", "")) for noisy in (False, True)
+        )  # fmt: skip
+        assert tokenizer.decode(plain.ids) == tokenizer.decode(cut.ids)
+        assert tokenizer.decode(cut.ids[: cut.start]).endswith("assistant\n")
+        others += plain.ids != cut.ids
+    assert others == 30
+
+
+def test_the_row_is_what_the_chat_template_makes(tokenizer: PreTrainedTokenizerFast) -> None:
+    example = adapters_example()
+    row = row_of(tokenizer, example, item_generator(0, "test", "row", ""))
+    turns = [{"role": "user", "content": example.prompt}]
+    asked = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+    assert tokenizer.encode(asked) == list(row.ids[: row.start])
+    assert tokenizer.decode(row.ids[row.start :]) == f"{example.reply}<|im_end|>"
+
+
+def adapters_example() -> Example:
+    doc = COMPACT.docs("train")[0]
+    return corpus.adapter_example(doc, True, False, item_generator(0, "test", "doc", ""))
+
+
+def test_prompts_stay_below_384_tokens_and_replies_below_256(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    rng = item_generator(0, "test", "length", "")
+    for doc in COMPACT.docs("test"):
+        row = row_of(tokenizer, corpus.adapter_example(doc, True, False, rng), rng)
+        assert row.start <= 384
+        assert len(row.ids) - row.start <= 256
+
+
+def fitted(folder: Path, tokenizer: PreTrainedTokenizerFast, stop: int | None = None) -> bytes:
+    """The weights after six small steps, or where a step raised."""
+    model = base.new_model(tokenizer, 1)
+    rows = base.pretraining_rows(tokenizer, 1, Schedule(steps=6, batch=2, rate=1e-3))
+
+    def tell(done: int, loss: float) -> None:
+        if done == stop:
+            raise KeyboardInterrupt
+
+    try:
+        fit(model, rows, Schedule(steps=6, batch=2, rate=1e-3), folder, tell)
+    except KeyboardInterrupt:
+        assert stop is not None
+    return b"".join(p.detach().numpy().tobytes() for p in model.parameters())
+
+
+def test_a_fit_that_was_stopped_ends_as_one_that_was_not(
+    tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    whole = fitted(tmp_path / "whole", tokenizer)
+    for stop in (2, 5):
+        place = tmp_path / f"stopped-{stop}"
+        assert fitted(place, tokenizer, stop) != whole
+        assert fitted(place, tokenizer) == whole
+
+
+def test_a_state_of_another_schedule_is_not_gone_on_from(
+    tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    model = base.new_model(tokenizer, 1)
+    steps: list[int] = []
+
+    def rows(group: int) -> Sequence[Row]:
+        return base.pretraining_rows(tokenizer, 1, Schedule(2, 1, 1e-3))(group)
+
+    for rate in (1e-3, 2e-3, 2e-3):
+        schedule = Schedule(steps=2, batch=1, rate=rate)
+        fit(model, rows, schedule, tmp_path, lambda done, loss: steps.append(done))
+    assert steps == [1, 2, 1, 2]
+
+
+def test_the_rate_rises_and_falls() -> None:
+    schedule = Schedule(steps=100, batch=1, rate=1.0)
+    rates = [schedule.rate_at(step) for step in range(100)]
+    assert rates[2] == max(rates) == 1.0
+    assert rates[:3] == sorted(rates[:3])
+    assert rates[2:] == sorted(rates[2:], reverse=True)
+    assert rates[-1] == pytest.approx(0.1, abs=0.01)
+
+
+def test_only_the_reply_counts_where_the_prompt_does_not(
+    tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    """Another prompt token in its last place changes nothing but what is read from it."""
+    losses = []
+    for weight in (0.0, 1.0):
+        model = base.new_model(tokenizer, 1)
+        row = Row((5, 6, 7, 8, 9, 10), 4)
+        fit(
+            model,
+            lambda group, row=row: [row] * GROUP,
+            Schedule(steps=1, batch=1, rate=0.0, prompt_weight=weight),
+            tmp_path / str(weight),
+            lambda done, loss: losses.append(loss),
+        )
+        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+            logits = model(input_ids=torch.tensor([row.ids[:-1]])).logits.float()
+        own = torch.nn.functional.cross_entropy(
+            logits[0], torch.tensor(row.ids[1:]), reduction="none"
+        )
+        expected = own[3:].mean() if weight == 0.0 else own.mean()
+        assert losses[-1] == pytest.approx(float(expected), abs=1e-4)
+
+
+COMMAND = ["train-reference", "--steps", "2", "--recipes", "heuristic"]
+
+
+def test_the_command_trains_and_does_nothing_twice(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    place = tmp_path / "reference"
+    assert run([*COMMAND, "-o", str(place)]) == 0
+    shown = capsys.readouterr().out
+    assert "base: 2 steps" in shown
+    assert f"pretrained={place / BASE},peft={place / 'heuristic'}" in shown
+    for name in (BASE, "heuristic"):
+        assert (place / name / NOTE).exists()
+        assert not (place / name / STATE).exists()
+    weights = (place / BASE / "model.safetensors").stat().st_mtime_ns
+    assert run([*COMMAND, "-o", str(place)]) == 0
+    assert "heuristic: trained already" in capsys.readouterr().out
+    assert (place / BASE / "model.safetensors").stat().st_mtime_ns == weights
+    assert run([*COMMAND, "-o", str(place), "--seed", "1"]) == 2
+    assert "with seed 0, asked for is 1" in " ".join(capsys.readouterr().err.split())
+    assert run(["train-reference", "--recipes", "engage", "-o", str(place)]) == 2
+    assert "unknown recipe 'engage'" in " ".join(capsys.readouterr().err.split())
+    files = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+    assert files < 12_000_000
+
+
+@pytest.mark.slow
+def test_killed_at_any_moment_it_ends_with_the_same_weights(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "oodrop.harness_ext.cli", "train-reference", "--steps", "12",
+               "--recipes", "heuristic", "--output"]  # fmt: skip
+    environment = {**os.environ, "OMP_NUM_THREADS": "1"}
+    whole, killed = tmp_path / "whole", tmp_path / "killed"
+    began = time.monotonic()
+    subprocess.run([*command, str(whole)], env=environment, check=True)
+    took = time.monotonic() - began
+    for share in (0.4, 0.3, 0.3, 0.5):
+        process = subprocess.Popen([*command, str(killed)], env=environment)
+        time.sleep(share * took)
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    subprocess.run([*command, str(killed)], env=environment, check=True)
+    for name in (f"{BASE}/model.safetensors", "heuristic/adapter_model.safetensors"):
+        one, other = load_file(whole / name), load_file(killed / name)
+        assert one.keys() == other.keys()
+        assert all(torch.equal(one[key], other[key]) for key in one)
