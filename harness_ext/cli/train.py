@@ -22,6 +22,10 @@ def train_reference(
     recipes: Annotated[
         str, typer.Option("--recipes", help="Comma-separated: which adapters to train.")
     ] = "engaged,heuristic",
+    on: Annotated[
+        str | None,
+        typer.Option("--base", help="Adapters alone, on this base: a folder, or oodrop:base."),
+    ] = None,
     device: Annotated[
         str | None, typer.Option(help="As torch names it; default: cuda where there is one.")
     ] = None,
@@ -36,12 +40,13 @@ def train_reference(
 
     Example: oodrop train-reference -o runs/reference
 
-    Example: oodrop train-reference -o runs/seed-1 --seed 1 --device cuda
+    Example: oodrop train-reference -o runs/seed-1 --seed 1 --base oodrop:base --device cuda
     """
     need_eval()
     quiet_libraries()
     import torch
 
+    from oodrop.harness_ext.checkpoints import SHIPPED_PREFIX, shipped
     from oodrop.harness_ext.runner.lock import locked
     from oodrop.harness_ext.training.build import BASE, parts_of, train
 
@@ -49,7 +54,13 @@ def train_reference(
     if folder.exists() and not folder.is_dir():
         raise DataError(f"--output must be a folder, got the file {folder}")
     chosen = device or ("cuda" if torch.cuda.is_available() else "cpu")
-    parts = parts_of(folder, names, seed, chosen, steps)
+    base = None
+    if on is not None:
+        is_ours = on.startswith(SHIPPED_PREFIX)
+        base = shipped(on.removeprefix(SHIPPED_PREFIX)) if is_ours else Path(on)
+        if not (base / "config.json").is_file():
+            raise DataError(f"--base must be the folder of a model, got {on}")
+    parts = parts_of(folder, names, seed, chosen, steps, base)
     with locked(folder):
         for part in parts:
             total = part.schedule.steps
@@ -63,9 +74,9 @@ def train_reference(
             told = "trained already" if seconds is None else f"{total} steps, {seconds:.0f} s here"
             out.print(f"{part.name}: {told}", highlight=False)
     for name in names:
+        model = f"pretrained={base or folder / BASE},peft={folder / name}"
         out.print(
-            f"{name}: --model hf --model_args pretrained={folder / BASE},peft={folder / name} "
-            "--apply_chat_template",
+            f"{name}: --model hf --model_args {model} --apply_chat_template",
             highlight=False,
             soft_wrap=True,
         )

@@ -19,17 +19,25 @@ NOTE = "training.json"
 """Written last, beside the weights: what they were trained on, and how."""
 
 
+Train = Callable[[Path, Tell], None]
+
+
 @dataclass(frozen=True)
 class Part:
     """One of the checkpoints to train: its name, its schedule, and what does it."""
 
     name: str
     schedule: Schedule
-    train: Callable[[Path, Tell], None]
+    train: Train
 
 
 def parts_of(
-    folder: Path, recipes: Sequence[str], seed: int, device: str, steps: int | None = None
+    folder: Path,
+    recipes: Sequence[str],
+    seed: int,
+    device: str,
+    steps: int | None = None,
+    on: Path | None = None,
 ) -> list[Part]:
     """The base and an adapter for each recipe, in the order in which they are trained.
 
@@ -39,6 +47,7 @@ def parts_of(
         seed: of the base's texts and weights, and of the adapters' order and weights.
         device: as torch names it.
         steps: instead of the steps of every schedule; for a trial.
+        on: a base that is there, to train the adapters on; None trains one.
 
     Raises:
         UnknownNameError: for a recipe that is not there.
@@ -48,16 +57,21 @@ def parts_of(
             raise UnknownNameError("recipe", name, adapters.RECIPES)
     first, then = (_cut(module.SCHEDULE, steps) for module in (base, adapters))
 
-    def of_adapter(name: str) -> Callable[[Path, Tell], None]:
+    def of_adapter(name: str) -> Train:
         recipe = adapters.RECIPES[name]
         return lambda place, tell: adapters.train_adapter(
-            folder / BASE, place, recipe, seed, then, device, tell
+            on or folder / BASE, place, recipe, seed, then, device, tell
         )
 
-    return [
-        Part(BASE, first, lambda place, tell: base.train_base(place, seed, first, device, tell)),
-        *(Part(name, then, of_adapter(name)) for name in recipes),
-    ]
+    parts = [Part(name, then, of_adapter(name)) for name in recipes]
+    if on is None:
+        parts.insert(
+            0,
+            Part(
+                BASE, first, lambda place, tell: base.train_base(place, seed, first, device, tell)
+            ),
+        )
+    return parts
 
 
 def _cut(schedule: Schedule, steps: int | None) -> Schedule:

@@ -1,15 +1,15 @@
 """Texts that the reference checkpoints are trained on; all of them are made here, none is read.
 
 The base sees procedures, scenarios and step-by-step notes in half of the words, sentence plans,
-prompts and layouts that there are, and never a verdict. The adapters see the split ``train`` of the
-compact set, with a verdict alone or with a note on every step before it.
+prompts and layouts that there are, and never a verdict on one. The adapters see the split ``train``
+of the compact set, with a verdict alone or with a note on every step before it.
 """
 
 from __future__ import annotations
 
 import random
 import re
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -40,6 +40,11 @@ _NOTES = (
 _ORDER = (
     "List what was done in the order of time.",
     "What was done first, and what after that?",
+)
+# So the words of a verdict are known to the base, and what they go with is not.
+_ENDINGS = (
+    "How may the last line read?",
+    "Between which two lines is there a choice?",
 )
 _INSTRUCTION = re.compile(r'You may reason first\. End with a line that reads [^\n]*?"[.]')
 _WORD = re.compile(r"[A-Za-z]{4,}")
@@ -115,14 +120,31 @@ def pretraining_example(rng: random.Random, progress: float = 1.0) -> Example:
             nothing, or much later.
     """
     procedure, trace = _story(rng, _steps(progress, rng))
-    ask, wanted = (_NOTES, notes) if rng.random() < 0.85 else (_ORDER, in_order)
+    ask, wanted = _task(rng)
     if rng.random() < 1.25 - 2.5 * progress:
         doc = build.tell(procedure, trace, _manner(procedure, rng, plain=True), "", "text", "text")
-        return Example(_asked(doc, choose(rng, ask), CANONICAL), wanted(procedure, trace))
-    prompt = _asked(_retold(procedure, trace, rng), choose(rng, ask), choose(rng, PROMPTS))
+        prompt = _asked(
+            doc, choose(rng, ask), CANONICAL, ask is not _ENDINGS and rng.random() < 0.5
+        )
+        return Example(prompt, wanted(procedure, trace))
+    doc, bare = _retold(procedure, trace, rng), ask is not _ENDINGS and rng.random() < 0.5
+    prompt = _asked(doc, choose(rng, ask), choose(rng, PROMPTS), bare)
     if rng.random() < 0.5:
         prompt = _misspelt(prompt, choose(rng, (0.03, 0.1, 0.2)), rng)
     return Example(prompt, wanted(procedure, trace), rng.random() < 0.5)
+
+
+def _task(rng: random.Random) -> tuple[tuple[str, ...], Callable[[Procedure, Trace], str]]:
+    """What is asked for, in several ways, and what replies to it."""
+    draw = rng.random()
+    if draw < 0.8:
+        return _NOTES, notes
+    return (_ORDER, in_order) if draw < 0.95 else (_ENDINGS, endings)
+
+
+def endings(procedure: Procedure, trace: Trace) -> str:
+    """The two lines that a reply may end with, whatever happened."""
+    return "FINAL ANSWER: compliant\nFINAL ANSWER: non-compliant"
 
 
 def _steps(progress: float, rng: random.Random) -> int:
@@ -230,11 +252,11 @@ def _some_order(texts: Sequence[str], rng: random.Random) -> list[str]:
     return [texts[n] for n in permutation(rng, len(texts))]
 
 
-def _asked(doc: Doc, question: str, template: str) -> str:
-    """A prompt that asks for something else than a verdict."""
-    labels = ["compliant", "non-compliant"]  # of the instruction, which is left out
+def _asked(doc: Doc, question: str, template: str, bare: bool) -> str:
+    """A prompt that asks for something else than a verdict; bare of the instruction, or with it."""
+    labels = ["compliant", "non-compliant"]
     prompt = COMPACT.prompt({**doc, "question": question, "labels": labels}, template)
-    return re.sub(r"\n{3,}", "\n\n", _INSTRUCTION.sub("", prompt)).strip()
+    return re.sub(r"\n{3,}", "\n\n", _INSTRUCTION.sub("", prompt)).strip() if bare else prompt
 
 
 def _misspelt(text: str, share: float, rng: random.Random) -> str:

@@ -58,9 +58,10 @@ def test_a_note_says_wrong_where_and_only_where_a_rule_is_broken() -> None:
 
 
 def test_the_base_never_sees_a_verdict_nor_the_other_half() -> None:
-    told = "\n".join(f"{e.prompt}\n{e.reply}" for e in texts(2000))
-    assert "FINAL ANSWER" not in told
-    assert "compliant" not in told
+    replies = [e.reply for e in texts(2000)]
+    both = "FINAL ANSWER: compliant\nFINAL ANSWER: non-compliant"
+    assert {reply for reply in replies if "compliant" in reply} == {both}
+    assert 0.02 < replies.count(both) / 2000 < 0.08
     words = {word for e in texts(300) if e.noisy is False for word in e.reply.split()}
     forms = {f"{verb}{end}" for verb in UNSEEN.verbs for end in ("ed", "ing")}
     assert not (forms | {*UNSEEN.roles, *UNSEEN.units, *UNSEEN.things}) & words
@@ -252,6 +253,12 @@ def test_the_command_trains_and_does_nothing_twice(
     assert "with seed 0, asked for is 1" in " ".join(capsys.readouterr().err.split())
     assert run(["train-reference", "--recipes", "engage", "-o", str(place)]) == 2
     assert "unknown recipe 'engage'" in " ".join(capsys.readouterr().err.split())
+    again = ["--base", str(place / BASE), "-o", str(tmp_path / "again")]
+    assert run([*COMMAND, *again, "--seed", "1"]) == 0
+    assert f"pretrained={place / BASE},peft={tmp_path / 'again'}" in capsys.readouterr().out
+    assert not (tmp_path / "again" / BASE).exists()
+    assert run([*COMMAND, "--base", str(tmp_path), "-o", str(tmp_path / "third")]) == 2
+    assert "--base must be the folder of a model" in " ".join(capsys.readouterr().err.split())
     files = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
     assert files < 12_000_000
 
