@@ -101,14 +101,17 @@ def general_yamls() -> Iterator[tuple[Path, str]]:
     yield GENERAL_FOLDER / "oodrop_mmlu_pro.yaml", _group("oodrop_mmlu_pro", subjects)
 
 
+def shipped_task_yamls(spec: TaskSpec) -> Mapping[str, str]:
+    """`task_yamls` of a task of ours; its fragment may lie in the folder of another."""
+    include = os.path.relpath(spec.fragments[0], spec.folder / "lm_eval")
+    return task_yamls(spec, get_suite(SHIPPED_SUITE), Path(include).as_posix())
+
+
 def shipped_yamls() -> Iterator[tuple[Path, str]]:
     """Path and content of the generated file of every variant and group of our tasks."""
-    suite = get_suite(SHIPPED_SUITE)
     for spec in TASKS.values():
-        place = spec.folder / "lm_eval"
-        include = Path(os.path.relpath(spec.fragments[0], place)).as_posix()
-        for name, text in task_yamls(spec, suite, include).items():
-            yield place / name, text
+        for name, text in shipped_task_yamls(spec).items():
+            yield spec.folder / "lm_eval" / name, text
     yield from general_yamls()
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import gzip
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 
 from oodrop import DataError
@@ -13,6 +13,12 @@ from oodrop.tasks.procedural.build import MANIFEST, ROUNDS, SEED, build_split, m
 from oodrop.tasks.procedural.compact import build as compact
 from oodrop.tasks.procedural.documents import normalised
 from oodrop.tasks.spec import Doc, TaskSpec
+
+SETS: Sequence[tuple[TaskSpec, Callable[[str], list[Doc]]]] = (
+    (PROCEDURAL, lambda split: build_split(tuple(procedures().values()), split)),
+    (COMPACT, compact.build_split),
+)
+"""The sets that are built, each with what builds a split of it."""
 
 
 def rebuild() -> None:
@@ -48,12 +54,7 @@ def fresh_splits(seed: int) -> Mapping[str, Sequence[Doc]]:
 
 
 def _data_files() -> Iterator[tuple[Path, bytes]]:
-    rules = tuple(procedures().values())
-    sets: Iterable[tuple[TaskSpec, Callable[[str], list[Doc]]]] = (
-        (PROCEDURAL, lambda split: build_split(rules, split)),
-        (COMPACT, compact.build_split),
-    )
-    for spec, split_of in sets:
+    for spec, split_of in SETS:
         built = {f"{split}.jsonl.gz": packed(split_of(split)) for split in ROUNDS}
         for name, content in built.items():
             yield spec.folder / "data" / name, content

@@ -14,7 +14,7 @@ from lm_eval.tasks import TaskManager
 
 from oodrop import DataError
 from oodrop.harness_ext.perturbed import PerturbedTask
-from oodrop.harness_ext.yamls import SHIPPED_SUITE, task_name, task_yamls
+from oodrop.harness_ext.yamls import SHIPPED_SUITE, shipped_task_yamls, task_name
 from oodrop.perturbers import Variant, get_suite, undo_edits
 from oodrop.perturbers.edits import edits_from_dicts
 from oodrop.tasks import TASKS, get_task, tasks_dir
@@ -42,7 +42,7 @@ def contexts(task: PerturbedTask, shots: int) -> list[str]:
 
 
 def test_every_yaml_of_ours_is_in_the_index(manager: TaskManager) -> None:
-    ours = {p.stem for p in tasks_dir().glob("*/lm_eval/*.yaml") if not p.stem.startswith("_")}
+    ours = {p.stem for p in tasks_dir().rglob("lm_eval/*.yaml") if not p.stem.startswith("_")}
     assert len(ours) > 50
     assert ours == set(manager.all_tasks)
 
@@ -50,7 +50,7 @@ def test_every_yaml_of_ours_is_in_the_index(manager: TaskManager) -> None:
 @pytest.mark.parametrize("name", TASKS)
 def test_committed_yamls_are_what_the_generator_writes(name: str) -> None:
     spec = get_task(name)
-    fresh = task_yamls(spec, get_suite(SHIPPED_SUITE))
+    fresh = shipped_task_yamls(spec)
     folder = spec.folder / "lm_eval"
     committed = {
         p.name: p.read_text("utf-8")

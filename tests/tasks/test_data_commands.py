@@ -278,8 +278,10 @@ def copy(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
             yield tmp_path / "lm_eval" / path.name, path.read_text("utf-8")
 
     monkeypatch.setattr(rebuild, "ROUNDS", {"heldout": 4})
-    monkeypatch.setattr(rebuild, "PROCEDURAL", replace(get_task("procedural"), folder=tmp_path))
     monkeypatch.setattr(rebuild, "shipped_yamls", yamls)
+    (_, split_of), *_ = rebuild.SETS
+    here = replace(get_task("procedural"), folder=tmp_path)
+    monkeypatch.setattr(rebuild, "SETS", ((here, split_of),))
     return tmp_path
 
 

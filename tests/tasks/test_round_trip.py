@@ -164,5 +164,5 @@ def test_the_item_shows_what_may_be_edited(name: str) -> None:
         told = "\n".join(item.segments.values())
         names = [n for kind in item.entities.values() for n in kind]
         assert all(n in told for n in names)
-        assert bool(names) == name.startswith("procedural")
+        assert bool(names) == name.startswith(("procedural", "compact"))
         assert set(names) <= set(item.protected)

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import jinja2
@@ -29,7 +30,10 @@ OPEN_CONTRACT = (
     'You may reason first. End with a line that reads "ANSWER:" followed by one of the options.'
 )
 CLOSED_WORLD = "Steps that are not mentioned did not happen."
-PROCEDURAL = ("procedural", "procedural_choice", "procedural_heldout")
+PROCEDURAL = (
+    "procedural", "procedural_choice", "procedural_heldout",
+    "compact", "compact_choice", "compact_heldout",
+)  # fmt: skip
 LISTED = ("everyday_letters", "everyday_open")
 # Told in both places, the instruction stands in the prompt twice; nothing else of it does.
 TWICE = {"instruction_both"}
@@ -184,9 +188,13 @@ _Loader.add_constructor("!function", lambda loader, node: node.value)
 
 def config(spec: TaskSpec, name: str) -> dict[str, Any]:
     """What lm-eval makes of a YAML: itself over what it includes."""
-    own = yaml.load((spec.folder / "lm_eval" / name).read_text("utf-8"), Loader=_Loader)  # noqa: S506
-    included = own.pop("include", None)
-    return {**(config(spec, included) if included else {}), **own}
+    return included(spec.folder / "lm_eval" / name)
+
+
+def included(path: Path) -> dict[str, Any]:
+    own = yaml.load(path.read_text("utf-8"), Loader=_Loader)  # noqa: S506
+    include = own.pop("include", None)
+    return {**(included(path.parent / include) if include else {}), **own}
 
 
 @per_task
