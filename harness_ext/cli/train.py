@@ -8,9 +8,11 @@ from typing import Annotated
 import typer
 
 from oodrop import DataError
-from oodrop.harness_ext.cli.app import app, out, quiet_libraries
+from oodrop.harness_ext.cli.app import app, err, out, quiet_libraries
 from oodrop.harness_ext.cli.evaluate import need_eval
 from oodrop.harness_ext.cli.steps import Steps
+
+_TOLD_EVERY = 500  # steps between two lines of a log, where nobody watches the bar
 
 
 @app.command("train-reference")
@@ -48,7 +50,7 @@ def train_reference(
 
     from oodrop.harness_ext.checkpoints import SHIPPED_PREFIX, shipped
     from oodrop.harness_ext.runner.lock import locked
-    from oodrop.harness_ext.training.build import BASE, parts_of, train
+    from oodrop.harness_ext.training.build import BASE, Part, parts_of, train
 
     names = [name.strip() for name in recipes.split(",") if name.strip()]
     if folder.exists() and not folder.is_dir():
@@ -63,15 +65,21 @@ def train_reference(
     parts = parts_of(folder, names, seed, chosen, steps, base)
     with locked(folder):
         for part in parts:
-            total = part.schedule.steps
             with Steps(part.name) as bar:
 
-                def tell(done: int, loss: float, total: int = total, bar: Steps = bar) -> None:
+                def tell(done: int, loss: float, part: Part = part, bar: Steps = bar) -> None:
+                    total = part.schedule.steps
                     bar.reach(done, total)
                     bar.now(f"loss {loss:.3f}")
+                    if done % _TOLD_EVERY == 0 and not err.is_terminal:
+                        err.print(f"{part.name}: {done} of {total} steps, loss {loss:.3f}")
 
                 seconds = train(folder, part, seed, tell)
-            told = "trained already" if seconds is None else f"{total} steps, {seconds:.0f} s here"
+            told = (
+                "trained already"
+                if seconds is None
+                else f"{part.schedule.steps} steps, {seconds:.0f} s"
+            )
             out.print(f"{part.name}: {told}", highlight=False)
     for name in names:
         model = f"pretrained={base or folder / BASE},peft={folder / name}"

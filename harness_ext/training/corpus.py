@@ -29,6 +29,8 @@ PROMPTS = (
     "t07", "t08", "t09", "t10", "t11", "t12", "layout_scenario_first", "instruction_before",
     "structure_bullets", "structure_headers_renamed", CANONICAL,
 )  # fmt: skip
+# Orders of a canonical prompt's sections that no evaluation has: the question between the others.
+ORDERS = {"procedure_question_scenario": (0, 2, 1), "scenario_question_procedure": (1, 2, 0)}
 QUESTIONS = ("p02", "p04", "imperative")
 DISTRACTORS = lexicon.DISTRACTORS[: len(lexicon.DISTRACTORS) // 2]
 _NOTES = (
@@ -128,7 +130,7 @@ def pretraining_example(rng: random.Random, progress: float = 1.0) -> Example:
         )
         return Example(prompt, wanted(procedure, trace))
     doc, bare = _retold(procedure, trace, rng), ask is not _ENDINGS and rng.random() < 0.5
-    prompt = _asked(doc, choose(rng, ask), choose(rng, PROMPTS), bare)
+    prompt = _asked(doc, choose(rng, ask), choose(rng, (*PROMPTS, *ORDERS)), bare)
     if rng.random() < 0.5:
         prompt = _misspelt(prompt, choose(rng, (0.03, 0.1, 0.2)), rng)
     return Example(prompt, wanted(procedure, trace), rng.random() < 0.5)
@@ -255,8 +257,15 @@ def _some_order(texts: Sequence[str], rng: random.Random) -> list[str]:
 def _asked(doc: Doc, question: str, template: str, bare: bool) -> str:
     """A prompt that asks for something else than a verdict; bare of the instruction, or with it."""
     labels = ["compliant", "non-compliant"]
-    prompt = COMPACT.prompt({**doc, "question": question, "labels": labels}, template)
+    prompt = _laid_out({**doc, "question": question, "labels": labels}, template)
     return re.sub(r"\n{3,}", "\n\n", _INSTRUCTION.sub("", prompt)).strip() if bare else prompt
+
+
+def _laid_out(doc: Doc, template: str) -> str:
+    if template not in ORDERS:
+        return COMPACT.prompt(doc, template)
+    sections = COMPACT.prompt(doc).strip().split("\n\n")
+    return "\n\n".join(sections[n] for n in ORDERS[template])
 
 
 def _misspelt(text: str, share: float, rng: random.Random) -> str:
@@ -298,7 +307,7 @@ def adapter_example(doc: Doc, reasons: bool, varied: bool, rng: random.Random) -
             procedure = replace(procedure, steps=tuple(procedure.steps[n] for n in order))
         doc = {**_retold(procedure, trace, rng), **said}
         question = choose(rng, (doc["question"], *(_rewordings()[name] for name in QUESTIONS)))
-        prompt = COMPACT.prompt({**doc, "question": question}, choose(rng, PROMPTS))
+        prompt = _laid_out({**doc, "question": question}, choose(rng, (*PROMPTS, *ORDERS)))
         if rng.random() < 0.5:
             prompt = _misspelt_above_instruction(prompt, choose(rng, (0.03, 0.1, 0.2)), rng)
     else:

@@ -1,11 +1,12 @@
-"""The training loop: resumable, the same on every machine for the same seed."""
+"""The training loop: resumable, and the same rows in the same order for the same seed."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, MutableMapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -18,6 +19,8 @@ Rows = Callable[[int], Sequence[Row]]
 """Gives `GROUP` batches of rows for a number, always the same for the same number."""
 Tell = Callable[[int, float], None]
 """Is told the steps done and the last one's loss."""
+Named = Sequence[tuple[str, torch.nn.Parameter]]
+Optimisers = Sequence[torch.optim.Optimizer]
 STATE = "state"
 GROUP = 8  # batches that are drawn together and sorted by length, to pad less
 _AT_ONCE = 8  # rows in one pass: more of them no longer fit a processor's cache, and are slower
@@ -34,6 +37,8 @@ class Schedule:
         rate: highest learning rate; it rises over the first 3% and falls as a cosine to a tenth.
         prompt_weight: what a token of the prompt counts in the loss; one of the reply counts 1.
         decay: weight decay of matrices.
+        muon: highest learning rate of Muon, which then moves the matrices of the layers, and AdamW
+            the rest; None leaves all to AdamW.
     """
 
     steps: int
@@ -41,14 +46,15 @@ class Schedule:
     rate: float
     prompt_weight: float = 0.0
     decay: float = 0.1
+    muon: float | None = None
 
-    def rate_at(self, step: int) -> float:
-        """Learning rate of a step, from 0."""
+    def share_at(self, step: int) -> float:
+        """Share of the highest learning rate that holds for a step, from 0."""
         warm = max(1, round(0.03 * self.steps))
         if step < warm:
-            return self.rate * (step + 1) / warm
+            return (step + 1) / warm
         done = (step - warm) / max(1, self.steps - warm)
-        return self.rate * (0.1 + 0.45 * (1 + math.cos(math.pi * done)))
+        return 0.1 + 0.45 * (1 + math.cos(math.pi * done))
 
 
 def fit(
@@ -71,20 +77,14 @@ def fit(
     """
     device = next(model.parameters()).device
     named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
-    optimiser = torch.optim.AdamW(
-        [
-            {"params": [p for _, p in named if p.ndim > 1], "weight_decay": schedule.decay},
-            {"params": [p for _, p in named if p.ndim <= 1], "weight_decay": 0.0},
-        ],
-        lr=schedule.rate,
-        betas=(0.9, 0.98),
-    )
+    optimisers = _optimisers(named, schedule)
     model.train()
-    step = _resume(named, optimiser, schedule, folder)
+    step = _resume(named, optimisers, schedule, folder)
     while step < schedule.steps:
         batch = _batch(rows, step, schedule.batch)
-        for group in optimiser.param_groups:
-            group["lr"] = schedule.rate_at(step)
+        for optimiser in optimisers:
+            for group in optimiser.param_groups:
+                group["lr"] = group["highest"] * schedule.share_at(step)
         total = 0.0
         for k in range(0, len(batch), _AT_ONCE):
             loss = _loss(model, batch[k : k + _AT_ONCE], schedule.prompt_weight, device)
@@ -92,13 +92,38 @@ def fit(
             torch.autograd.backward(loss * share)
             total += loss.item() * share
         torch.nn.utils.clip_grad_norm_([p for _, p in named], 1.0)
-        optimiser.step()
-        optimiser.zero_grad(set_to_none=True)
+        for optimiser in optimisers:
+            optimiser.step()
+            optimiser.zero_grad(set_to_none=True)
         step += 1
         tell(step, total)
         if step % save_every == 0 or step == schedule.steps:
-            _save(named, optimiser, schedule, step, folder)
+            _save(named, optimisers, schedule, step, folder)
     model.eval()
+
+
+def _optimisers(named: Named, schedule: Schedule) -> list[torch.optim.Optimizer]:
+    """One or two, whose groups say the highest learning rate and the weight decay."""
+    by_muon = [p for n, p in named if schedule.muon and p.ndim == 2 and "embed" not in n]
+    rest = [p for _, p in named if not any(p is other for other in by_muon)]
+    found: list[torch.optim.Optimizer] = [
+        torch.optim.AdamW(
+            [
+                {
+                    "params": [p for p in rest if (p.ndim > 1) == matrix],
+                    "weight_decay": schedule.decay if matrix else 0.0,
+                    "highest": schedule.rate,
+                }
+                for matrix in (True, False)
+            ],
+            betas=(0.9, 0.98),
+        )
+    ]
+    if by_muon:
+        group = {"params": by_muon, "weight_decay": schedule.decay, "highest": schedule.muon}
+        # Scaled to the size of a step of AdamW, as in "Muon is Scalable for LLM Training" (2025).
+        found.append(torch.optim.Muon([group], adjust_lr_fn="match_rms_adamw"))
+    return found
 
 
 def _batch(rows: Rows, step: int, size: int) -> Sequence[Row]:
@@ -130,26 +155,33 @@ def _loss(
     return (losses * flat).sum() / flat.sum()
 
 
-Named = Sequence[tuple[str, torch.nn.Parameter]]
-
-
 def _save(
-    named: Named, optimiser: torch.optim.Optimizer, schedule: Schedule, step: int, folder: Path
+    named: Named, optimisers: Optimisers, schedule: Schedule, step: int, folder: Path
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, torch.Tensor] = {"step": torch.tensor(step)}
     for name, parameter in named:
         tensors[f"value/{name}"] = parameter.detach().cpu().contiguous()
-        for key, value in optimiser.state[parameter].items():
+    for name, parameter, state in _states(named, optimisers):
+        for key, value in state[parameter].items():
             tensors[f"{key}/{name}"] = value.detach().cpu().contiguous()
     new = folder / f"{_TENSORS}.new"
     save_file(tensors, new, metadata=_told(schedule))
     new.replace(folder / _TENSORS)
 
 
-def _resume(
-    named: Named, optimiser: torch.optim.Optimizer, schedule: Schedule, folder: Path
-) -> int:
+def _states(
+    named: Named, optimisers: Optimisers
+) -> Iterator[tuple[str, torch.nn.Parameter, MutableMapping[Any, Any]]]:
+    """Every parameter with its name and the memory of the optimiser that moves it."""
+    for optimiser in optimisers:
+        moved = {id(p) for group in optimiser.param_groups for p in group["params"]}
+        for name, parameter in named:
+            if id(parameter) in moved:
+                yield name, parameter, optimiser.state
+
+
+def _resume(named: Named, optimisers: Optimisers, schedule: Schedule, folder: Path) -> int:
     """The step to go on from; 0 where there is no state, or one of another schedule."""
     path = folder / _TENSORS
     if not path.exists():
@@ -160,11 +192,13 @@ def _resume(
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
     for name, parameter in named:
         parameter.data.copy_(tensors[f"value/{name}"])
-        state: dict[str, torch.Tensor] = {}
-        for key in ("step", "exp_avg", "exp_avg_sq"):
-            value = tensors[f"{key}/{name}"]
-            state[key] = value if key == "step" else value.to(parameter.device)
-        optimiser.state[parameter] = state
+    for name, parameter, state in _states(named, optimisers):
+        kept = {}
+        for key in ("step", "exp_avg", "exp_avg_sq", "momentum_buffer"):
+            value = tensors.get(f"{key}/{name}")
+            if value is not None:
+                kept[key] = value if key == "step" else value.to(parameter.device)
+        state[parameter] = kept
     return int(tensors["step"])
 
 

@@ -80,6 +80,25 @@ def test_no_suite_asks_in_a_way_that_was_trained_on() -> None:
     assert not names
 
 
+def test_the_question_never_stands_first_in_what_is_trained_on() -> None:
+    """That place is the evaluation's; before the last section it does stand, and at the end."""
+    doc = COMPACT.docs("train")[0]
+    sections = COMPACT.prompt(doc).split("\n\n")
+    for name in corpus.ORDERS:
+        laid = corpus._laid_out(doc, name)
+        assert sorted(laid.split("\n\n")) == sorted(s.strip() for s in sections)
+        assert not laid.startswith("Question")
+        assert not laid.split("\n\n")[-1].startswith("Question")
+    places = []
+    for example in texts(600):
+        asked = [example.prompt.find(q) for q in (*corpus._NOTES, *corpus._ORDER, *corpus._ENDINGS)]
+        if max(asked) >= 0:  # no slip of the pen in the question
+            places.append(max(asked) / len(example.prompt))
+    assert len(places) > 300
+    assert min(places) > 0.1
+    assert any(place < 0.7 for place in places)
+
+
 def test_texts_follow_from_the_seed_alone() -> None:
     assert texts(20) == texts(20)
     assert len({e.prompt for e in texts(20)}) == 20
@@ -157,30 +176,51 @@ def test_prompts_stay_below_384_tokens_and_replies_below_256(
         assert len(row.ids) - row.start <= 256
 
 
-def fitted(folder: Path, tokenizer: PreTrainedTokenizerFast, stop: int | None = None) -> bytes:
+def fitted(
+    folder: Path,
+    tokenizer: PreTrainedTokenizerFast,
+    muon: float | None,
+    stop: int | None = None,
+) -> bytes:
     """The weights after six small steps, or where a step raised."""
     model = base.new_model(tokenizer, 1)
-    rows = base.pretraining_rows(tokenizer, 1, Schedule(steps=6, batch=2, rate=1e-3))
+    schedule = Schedule(steps=6, batch=2, rate=1e-3, muon=muon)
+    rows = base.pretraining_rows(tokenizer, 1, schedule)
 
     def tell(done: int, loss: float) -> None:
         if done == stop:
             raise KeyboardInterrupt
 
     try:
-        fit(model, rows, Schedule(steps=6, batch=2, rate=1e-3), folder, tell)
+        fit(model, rows, schedule, folder, tell, save_every=3)
     except KeyboardInterrupt:
         assert stop is not None
     return b"".join(p.detach().numpy().tobytes() for p in model.parameters())
 
 
+@pytest.mark.parametrize("muon", [None, 3e-3])
 def test_a_fit_that_was_stopped_ends_as_one_that_was_not(
-    tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+    muon: float | None, tokenizer: PreTrainedTokenizerFast, tmp_path: Path
 ) -> None:
-    whole = fitted(tmp_path / "whole", tokenizer)
+    whole = fitted(tmp_path / "whole", tokenizer, muon)
     for stop in (2, 5):
         place = tmp_path / f"stopped-{stop}"
-        assert fitted(place, tokenizer, stop) != whole
-        assert fitted(place, tokenizer) == whole
+        assert fitted(place, tokenizer, muon, stop) != whole
+        assert (place / "state.safetensors").exists() == (stop == 5)
+        assert fitted(place, tokenizer, muon) == whole
+
+
+def test_muon_moves_the_matrices_of_the_layers_only(
+    tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    """A step of AdamW at a rate of 0 moves nothing, so what moved was moved by Muon."""
+    model = base.new_model(tokenizer, 1)
+    before = {name: p.detach().clone() for name, p in model.named_parameters()}
+    schedule = Schedule(steps=1, batch=2, rate=0.0, muon=3e-3)
+    rows = base.pretraining_rows(tokenizer, 1, schedule)
+    fit(model, rows, schedule, tmp_path, lambda done, loss: None)
+    moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
+    assert moved == {n for n in before if n.endswith("_proj.weight")}
 
 
 def test_a_state_of_another_schedule_is_not_gone_on_from(
@@ -200,7 +240,7 @@ def test_a_state_of_another_schedule_is_not_gone_on_from(
 
 def test_the_rate_rises_and_falls() -> None:
     schedule = Schedule(steps=100, batch=1, rate=1.0)
-    rates = [schedule.rate_at(step) for step in range(100)]
+    rates = [schedule.share_at(step) for step in range(100)]
     assert rates[2] == max(rates) == 1.0
     assert rates[:3] == sorted(rates[:3])
     assert rates[2:] == sorted(rates[2:], reverse=True)
