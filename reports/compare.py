@@ -89,7 +89,7 @@ def compare(
             the same items of any task under the same settings.
     """
     runs = read_runs(list(folders))
-    first, second = _chosen(_in_order(folders, runs), a, b)
+    first, second = _chosen(in_folder_order(folders, runs), a, b)
     every = pair(runs)
     pools, _ = pool(every)
     groups = [g for g in in_order(every, pools) if {first, second} <= set(g.paired.checkpoints)]
@@ -107,7 +107,7 @@ def compare(
         splits=_splits(groups, first, second, alpha),
         notes=(
             *_left_out(every, first, second),
-            *(note for g in groups for note in _notes(g, (first, second))),
+            *(note for g in groups for note in differing(g, (first, second))),
         ),
     )
 
@@ -120,8 +120,9 @@ def _left_out(groups: Sequence[Group], a: str, b: str) -> Iterator[str]:
             yield f"{task} is not compared: {why[task]}"
 
 
-def _notes(group: Group, two: Sequence[str]) -> Iterator[str]:
-    members = {name: group.samples[name] for name in two}
+def differing(group: Group, names: Sequence[str]) -> Iterator[str]:
+    """What sets these checkpoints apart beside their weights, and what was left out, in words."""
+    members = {name: group.samples[name] for name in names}
     yield from identical_replies(group.paired.task, members, group.paired.variants)
     yield from different_settings(group.paired.task, members)
     yield from group.left_out
@@ -133,7 +134,7 @@ def _splits(groups: Sequence[Group], a: str, b: str, alpha: float) -> tuple[Spli
     return split_contrasts(groups, two, level=1.0 - alpha)
 
 
-def _in_order(folders: Sequence[Path], runs: Sequence[RunFile]) -> list[str]:
+def in_folder_order(folders: Sequence[Path], runs: Sequence[RunFile]) -> list[str]:
     """The checkpoints by the folder that holds them; of one folder in the order of its runs."""
     names = name_checkpoints(runs)
     own = [r for f in folders for r in runs if r.path.is_relative_to(f.resolve())]
@@ -157,8 +158,13 @@ def _chosen(names: list[str], a: str | None, b: str | None) -> tuple[str, str]:
     return names[0], names[1]
 
 
+def families_of(paired: PairedScores) -> list[str]:
+    """The headline families that have a variant."""
+    return [f for f in HEADLINE_FAMILIES if pooled_variants(paired, f)]
+
+
 def _task(paired: PairedScores, a: str, b: str, margin: float, alpha: float) -> TaskComparison:
-    families = [f for f in HEADLINE_FAMILIES if pooled_variants(paired, f)]
+    families = families_of(paired)
     pooled = [*families, *([ALL] if families else [])]
     names = [*(v.slug for v in paired.variants if v.has_drop), *pooled]
     level = 1.0 - alpha

@@ -1,4 +1,4 @@
-"""Two checkpoints side by side: compare."""
+"""Two checkpoints, or two recipes of training, side by side: compare."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from typing import Annotated
 
 import typer
 
+from oodrop import OodropError
 from oodrop.harness_ext.cli.app import app, err, out
 
 
@@ -14,9 +15,12 @@ from oodrop.harness_ext.cli.app import app, err, out
 def compare(
     runs: Annotated[list[Path], typer.Argument(help="Folders that hold lm-eval outputs.")],
     a: Annotated[
-        str | None, typer.Option("--a", help="First checkpoint, as a report names it.")
+        str | None,
+        typer.Option(
+            "--a", help="First checkpoint, as a report names it; several seeds with * and ?."
+        ),
     ] = None,
-    b: Annotated[str | None, typer.Option("--b", help="Second checkpoint.")] = None,
+    b: Annotated[str | None, typer.Option("--b", help="Second checkpoint, or its seeds.")] = None,
     margin: Annotated[
         float, typer.Option(help="Canonical accuracies this close count as equivalent.")
     ] = 0.03,
@@ -28,13 +32,28 @@ def compare(
     """Set two checkpoints side by side: same canonical ceiling? which of them loses more?
 
     Everything is paired item by item. Where the folders hold exactly two checkpoints, these are
-    compared; else name them with --a and --b.
+    compared; else name them with --a and --b. With patterns, two recipes of training are compared,
+    each by its checkpoints of several seeds, and intervals are over items and seeds.
 
     Example: oodrop compare runs/base runs/tuned
+
+    Example: oodrop compare runs/seeds --a 'new-*' --b 'old-*'
     """
     from oodrop.reports.compare import compare as compare_runs
+    from oodrop.reports.recipes import compare_recipes, is_pattern
     from oodrop.reports.render.comparison import comparison_json, print_comparison
+    from oodrop.reports.render.recipes import print_recipes, recipes_json
 
+    if is_pattern(a) or is_pattern(b):
+        if a is None or b is None:
+            raise OodropError("seeds of two recipes are compared: name both, with --a and --b")
+        with err.status("reading and estimating"):
+            recipes = compare_recipes(runs, a=a, b=b, margin=margin, alpha=alpha)
+        if as_json:
+            typer.echo(recipes_json(recipes).decode(), nl=False)
+        else:
+            print_recipes(recipes, out)
+        return
     with err.status("reading and estimating"):
         found = compare_runs(runs, a=a, b=b, margin=margin, alpha=alpha)
     if as_json:

@@ -48,6 +48,11 @@ _ENDINGS = (
     "How may the last line read?",
     "Between which two lines is there a choice?",
 )
+_DRILL = (
+    "Close every line with ok or wrong.",
+    "Say of every line whether it is ok or wrong.",
+)
+_DRILLED = (0.25, 0.75)  # the part of the training in which some of the texts are drills
 _INSTRUCTION = re.compile(r'You may reason first\. End with a line that reads [^\n]*?"[.]')
 _WORD = re.compile(r"[A-Za-z]{4,}")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -119,8 +124,10 @@ def pretraining_example(rng: random.Random, progress: float = 1.0) -> Example:
         rng: draws all of it.
         progress: share of the training that is over. Texts grow from two steps to six by the
             middle of it, and from plain to varied ones: what is long and noisy is not learnt from
-            nothing, or much later.
+            nothing, or much later. From a quarter to three quarters of it a fifth are drills.
     """
+    if _DRILLED[0] <= progress < _DRILLED[1] and rng.random() < 0.2:
+        return _drill(rng)
     procedure, trace = _story(rng, _steps(progress, rng))
     ask, wanted = _task(rng)
     if rng.random() < 1.25 - 2.5 * progress:
@@ -134,6 +141,34 @@ def pretraining_example(rng: random.Random, progress: float = 1.0) -> Example:
     if rng.random() < 0.5:
         prompt = _misspelt(prompt, choose(rng, (0.03, 0.1, 0.2)), rng)
     return Example(prompt, wanted(procedure, trace), rng.random() < 0.5)
+
+
+def _drill(rng: random.Random) -> Example:
+    """A dozen single rules, each with what was found: a verdict on each and nothing to look up."""
+    lines = [choose(rng, (_drilled_role, _drilled_limit, _drilled_order))(rng) for _ in range(12)]
+    asked = "\n".join(line for line, _ in lines)
+    replied = "\n".join(f"{line} {_fits(holds)}" for line, holds in lines)
+    return Example(f"{choose(rng, _DRILL)}\n{asked}", replied)
+
+
+def _drilled_role(rng: random.Random) -> tuple[str, bool]:
+    places = permutation(rng, len(SEEN.roles))[:3]
+    allowed = [SEEN.roles[n] for n in places[: 1 + below(rng, 2)]]
+    role = choose(rng, allowed) if rng.random() < 0.5 else SEEN.roles[places[2]]
+    clock = stamp(None, 480 + below(rng, 300))[1]
+    return f"{' or '.join(allowed)}; {clock} {role}", role in allowed
+
+
+def _drilled_limit(rng: random.Random) -> tuple[str, bool]:
+    bound, word = 20 + below(rng, 80), choose(rng, ("at most", "at least"))
+    value = max(0, bound + below(rng, 41) - 20)
+    holds = value <= bound if word == "at most" else value >= bound
+    return f"{value} {word} {bound}", holds
+
+
+def _drilled_order(rng: random.Random) -> tuple[str, bool]:
+    first, then = 480 + below(rng, 300), 480 + below(rng, 300)
+    return f"{stamp(None, then)[1]} after {stamp(None, first)[1]}", first < then
 
 
 def _task(rng: random.Random) -> tuple[tuple[str, ...], Callable[[Procedure, Trace], str]]:

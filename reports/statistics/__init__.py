@@ -31,6 +31,7 @@ from oodrop.reports.statistics.answers.relative import (
     chance_corrected_drop,
     relative_drop,
 )
+from oodrop.reports.statistics.answers.seeds import OverSeeds, over_seeds
 from oodrop.reports.statistics.answers.severity import SeverityCurve, SeverityPoint, severity_curves
 from oodrop.reports.statistics.answers.split import SplitDrop, split_drop
 from oodrop.reports.statistics.answers.split_contrast import SplitContrast, split_contrast
@@ -87,6 +88,7 @@ __all__ = [
     "Interval",
     "Moves",
     "NoiseFloor",
+    "OverSeeds",
     "PairQuestions",
     "PairedScores",
     "PlanePoint",
@@ -136,6 +138,7 @@ __all__ = [
     "mde",
     "noise_floors",
     "one_column",
+    "over_seeds",
     "p_value",
     "pair_questions",
     "random_order",

@@ -80,6 +80,40 @@ def test_no_suite_asks_in_a_way_that_was_trained_on() -> None:
     assert not names
 
 
+def test_a_drill_says_of_every_line_whether_it_holds() -> None:
+    rng = item_generator(1, "test", "drill", "")
+    found: list[tuple[str, bool]] = []
+    for _ in range(40):
+        example = corpus._drill(rng)
+        asked, replied = example.prompt.split("\n")[1:], example.reply.split("\n")
+        for line, answer in zip(asked, replied, strict=True):
+            said = re.fullmatch(r"(.*) (ok|wrong)", answer)
+            assert said is not None
+            assert said[1] == line
+            if roles := re.fullmatch(r"(.*); \d\d:\d\d (\w+)", line):
+                kind, holds = "role", roles[2] in roles[1].split(" or ")
+            elif limit := re.fullmatch(r"(\d+) at (most|least) (\d+)", line):
+                value, bound = int(limit[1]), int(limit[3])
+                kind, holds = "limit", value <= bound if limit[2] == "most" else value >= bound
+            else:
+                then, first = line.split(" after ")
+                kind, holds = "order", first < then
+            assert (said[2] == "ok") == holds
+            found.append((kind, holds))
+    for kind in ("role", "limit", "order"):
+        share = [holds for what, holds in found if what == kind]
+        assert len(share) > 100
+        assert 0.35 < sum(share) / len(share) < 0.65
+
+
+def test_drills_come_in_the_middle_of_the_training_only() -> None:
+    rng = item_generator(2, "test", "drills", "")
+    for progress, share in ((0.0, 0.0), (0.24, 0.0), (0.3, 0.2), (0.74, 0.2), (0.75, 0.0)):
+        drawn = [corpus.pretraining_example(rng, progress) for _ in range(400)]
+        drills = sum(e.prompt.startswith(corpus._DRILL) for e in drawn)
+        assert drills / 400 == pytest.approx(share, abs=0.06 if share else 0.0)
+
+
 def test_the_question_never_stands_first_in_what_is_trained_on() -> None:
     """That place is the evaluation's; before the last section it does stand, and at the end."""
     doc = COMPACT.docs("train")[0]

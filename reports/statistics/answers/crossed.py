@@ -11,8 +11,9 @@ import numpy as np
 from oodrop import OodropError
 from oodrop.reports.statistics.columns import Column, one_column
 from oodrop.reports.statistics.intervals.closed import closed_interval
+from oodrop.reports.statistics.intervals.crossing import Crossing, crossing
 from oodrop.reports.statistics.intervals.interval import MIN_CLUSTERS, Interval
-from oodrop.reports.statistics.numeric import Floats, Integers, check_level, t_quantile
+from oodrop.reports.statistics.numeric import Integers, check_level
 from oodrop.reports.statistics.paired import PairedScores
 from oodrop.reports.statistics.sums import ClusterSums, cluster_sums
 
@@ -44,41 +45,17 @@ class Crossed:
     flags: tuple[str, ...]
 
 
-@dataclass(frozen=True)
-class _Parts:
-    """Variances of the mean of T template drops: items, templates, and both at once."""
-
-    items: float
-    templates: float
-    both: float
-    g_star: float
-    clusters: int
-
-    @property
-    def total(self) -> float:
-        """Items + templates - what both count, and never less than one of them alone."""
-        return max(self.items + self.templates - self.both, self.items, self.templates)
-
-
 def crossed(
     paired: PairedScores, checkpoint: str, slugs: Sequence[str], *, level: float = 0.95
 ) -> Crossed:
     """Interval for the drop under a typical template, from variants that sample templates.
 
     The model is d_it = theta + item_i + template_t + (item x template)_it, items in clusters, both
-    sampled: the template drops theta_t scatter around theta. With a_gt = (S_gt - theta_t n_gt) /
-    (N_t - n_gt), the jackknife shift of theta_t without cluster g, and G clusters,
+    sampled: the template drops theta_t scatter around theta, with the variances of `crossing`, its
+    rows being the templates. With extra the part of the variance beyond items, and t the quantiles
+    of Student, the half-width is the root of
 
-        items     = (G-1)/G sum_g (mean_t a_gt)^2           CV3^2 of the mean
-        templates = sum_t (theta_t - mean)^2 / (T (T-1))
-        both      = (G-1)/G sum_gt (a_gt - mean_t a_gt)^2 / (T (T-1))
-
-    and the variance is items + templates - both, since each of the first two holds the interaction
-    (Cameron, Gelbach and Miller, J. Business and Economic Statistics 29 (2011); Owen, Annals of
-    Applied Statistics 1 (2007) for the crossed bootstrap), never below either alone. With extra the
-    part beyond items, and t the quantiles of Student, the half-width is the root of
-
-        max(t_{G*-1}^2 items + t_{T-1}^2 extra, t_{T-1}^2 templates)
+        max(t_{G*-1}^2 items + t_{T-1}^2 extra, t_{T-1}^2 rows)
 
     (Howe, JASA 69 (1974) 789-794). Satterthwaite's degrees of freedom were tried in its place: they
     are great when the templates happen to agree, and covered 88 to 94% with two or three templates.
@@ -107,33 +84,13 @@ def crossed(
         np.array([c.mask for c in each]),
         paired.ordered_clusters,
     )
-    parts = _parts(sums)
+    parts = crossing(sums)
     interval, reason = _interval(paired, each, sums, parts, level)
     return _made(paired, checkpoint, slugs, each, (sums, parts), interval, reason)
 
 
-def _parts(sums: ClusterSums) -> _Parts:
-    templates = len(sums.sums)
-    weights = (sums.sizes / sums.n[:, None]).mean(axis=0)
-    clusters = int(np.count_nonzero(weights))
-    rest = sums.n[:, None] - sums.sizes
-    shifts: Floats = np.divide(sums.residuals, rest, out=np.zeros_like(rest), where=rest > 0.0)
-    middle = shifts.mean(axis=0)
-    factor = (clusters - 1.0) / clusters
-    pairs = templates * (templates - 1.0)
-    between = float(((sums.theta - sums.theta.mean()) ** 2).sum())
-    interaction = factor * float(((shifts - middle) ** 2).sum())
-    return _Parts(
-        items=factor * float((middle**2).sum()),
-        templates=between / pairs if templates > 1 else 0.0,
-        both=interaction / pairs if templates > 1 else 0.0,
-        g_star=1.0 / float((weights**2).sum()),
-        clusters=clusters,
-    )
-
-
 def _interval(
-    paired: PairedScores, each: list[Column], sums: ClusterSums, parts: _Parts, level: float
+    paired: PairedScores, each: list[Column], sums: ClusterSums, parts: Crossing, level: float
 ) -> tuple[Interval | None, str]:
     if len(each) == 1:
         return None, "no interval: these templates only, one of which says nothing about others"
@@ -144,7 +101,7 @@ def _interval(
         )
     if not parts.total > 0.0:
         return _degenerate(paired, each, level)
-    half = _half_width(parts, len(each), level)
+    half = parts.half_width(level)
     estimate, values = float(sums.theta.mean()), each[0].values
     return Interval(
         estimate=estimate,
@@ -163,13 +120,6 @@ def _interval(
 def _counts(each: list[Column]) -> Integers:
     """int64[I]: how many of the templates changed the item."""
     return np.asarray(np.array([c.mask for c in each]).sum(axis=0), np.int64)
-
-
-def _half_width(parts: _Parts, templates: int, level: float) -> float:
-    of_items = t_quantile(level, parts.g_star - 1.0) ** 2
-    of_templates = t_quantile(level, templates - 1.0) ** 2
-    both_parts = of_items * parts.items + of_templates * (parts.total - parts.items)
-    return math.sqrt(max(both_parts, of_templates * parts.templates))
 
 
 def _degenerate(
@@ -197,7 +147,7 @@ def _made(
     checkpoint: str,
     slugs: Sequence[str],
     each: list[Column],
-    found: tuple[ClusterSums, _Parts] | None,
+    found: tuple[ClusterSums, Crossing] | None,
     interval: Interval | None,
     reason: str,
 ) -> Crossed:
@@ -210,7 +160,7 @@ def _made(
         estimate=float(sums.theta.mean()) if sums else None,
         interval=interval,
         item_error=math.sqrt(parts.items) if parts and parts.clusters > 1 else None,
-        template_error=math.sqrt(parts.templates) if parts and len(each) > 1 else None,
+        template_error=math.sqrt(parts.rows) if parts and len(each) > 1 else None,
         canonical_percentile=_percentile(each) if each else None,
         reason=reason,
         flags=(
