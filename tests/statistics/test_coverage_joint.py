@@ -8,7 +8,7 @@ import numpy as np
 import orjson
 import pytest
 
-from oodrop.harness_ext.bench.coverage import effective, joint, templates
+from oodrop.harness_ext.bench.coverage import effective, joint, recipes, templates
 from oodrop.harness_ext.bench.coverage.cell import Cell
 
 REPS = 150
@@ -23,13 +23,15 @@ def few():
         *joint._rank_cells(joint.RANKS[1], 60, 5),
         *effective._cells(effective.Setting(8, 0.2), 120, 5),
         *templates._cells(templates.Setting(4, 0.05), REPS, 5),
+        *recipes._cells(recipes.Setting(5, (0.05, 0.02)), REPS, 5),
     ]
-    return {(c.study, c.method): c for c in cells}
+    of = [[c.setting["of"]] if "of" in c.setting else [] for c in cells]
+    return {(c.study, *what, c.method): c for c, what in zip(cells, of, strict=True)}
 
 
 def test_methods_are_near_their_bounds(few):
     bounded = [c for c in few.values() if c.low is not None]
-    assert len(bounded) == 6
+    assert len(bounded) == 8
     for cell in bounded:
         spread = (cell.low * (1 - cell.low) / cell.repetitions) ** 0.5
         assert cell.rate >= cell.low - 3 * spread, cell.as_row()
@@ -40,6 +42,8 @@ def test_what_they_are_compared_with_falls_short(few):
     assert few["worst variant", "naive interval of the maximum"].rate < 0.85
     assert few["effective robustness", "items alone"].rate < 0.92
     assert few["templates", "items alone"].rate < 0.75
+    assert few["recipes", "a drop", "items alone"].rate < 0.75
+    assert few["recipes", "a contrast", "items alone"].rate < 0.75
 
 
 def test_figures_have_names_and_widths(few):
@@ -62,7 +66,7 @@ def test_the_whole_study_runs_and_says_so():
     said = []
     cells = list(joint.study(2, 1, said.append))
     settings = len(joint.BANDS) + len(joint.SPLITS) + len(joint.RANKS)
-    settings += len(effective.SETTINGS) + len(templates.SETTINGS)
+    settings += len(effective.SETTINGS) + len(templates.SETTINGS) + len(recipes.SETTINGS)
     assert len(said) == len(set(said)) == settings
     assert {c.study for c in cells} == {
         "simultaneous",
@@ -70,6 +74,7 @@ def test_the_whole_study_runs_and_says_so():
         "ranks",
         "effective robustness",
         "templates",
+        "recipes",
     }
     rows = [c.as_row() for c in cells]
     assert all(0 <= r["rate"] <= 1 and r["repetitions"] == 2 for r in rows)

@@ -89,6 +89,20 @@ def test_p_is_the_level_that_reaches_zero(trained):
         assert got.interval.excludes(0.0) == (got.p < 0.05)
 
 
+def test_p_of_no_difference_and_of_a_huge_one(make_paired):
+    scores = np.zeros((4, 1, 60))
+    scores[2:] = 1.0
+    scores[0, 0, 0] = scores[1, 0, 1] = scores[2, 0, 2] = 1.0
+    scores[3, 0, 3] = 0.0
+    paired = make_paired(np.ones((4, 60)), scores)
+    first, second = ("ckpt0", "ckpt1"), ("ckpt2", "ckpt3")
+    assert over_seeds(paired, [first, second], "v0").p < 0.01
+    alike = make_paired(np.ones((4, 60)), scores[[0, 1, 1, 0]])
+    got = over_seeds(alike, [first, second], "v0")
+    assert got.estimate == pytest.approx(0.0, abs=1e-12)
+    assert got.p == 1.0
+
+
 def test_accuracy_under_a_variant_is_canonical_less_drop(trained):
     canonical, drop, after = (
         over_seeds(trained, [A, B], name, of=of)

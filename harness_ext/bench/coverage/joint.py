@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from oodrop.harness_ext.bench.coverage import effective, templates
+from oodrop.harness_ext.bench.coverage import effective, recipes, templates
 from oodrop.harness_ext.bench.coverage.cell import Cell
 from oodrop.harness_ext.bench.coverage.repetition import as_paired
 from oodrop.harness_ext.bench.coverage.simulate import Sizes, answers, cluster_sizes
@@ -80,7 +80,7 @@ RANKS = (Setting(*TIED, 60, "equal", 0.2), Setting(*EQUAL, 60, "equal", 0.2))
 
 
 def study(repetitions: int, seed: int, say: Callable[[str], None]) -> Iterator[Cell]:
-    """The cells of bands, worst variants, ranks, effective robustness and templates."""
+    """Bands, worst variants, ranks, effective robustness, templates and recipes of training."""
     yield from columns(repetitions, seed, say)
     yield from scatter(repetitions, seed, say)
 
@@ -94,9 +94,10 @@ def columns(repetitions: int, seed: int, say: Callable[[str], None]) -> Iterator
 
 
 def scatter(repetitions: int, seed: int, say: Callable[[str], None]) -> Iterator[Cell]:
-    """Effective robustness and templates, the cells that `columns` leaves."""
+    """Effective robustness, templates and recipes, the cells that `columns` leaves."""
     yield from effective.study(repetitions, seed, say)
     yield from templates.study(repetitions, seed, say)
+    yield from recipes.study(repetitions, seed, say)
 
 
 def _generator(kind: str, setting: Setting, seed: int) -> np.random.Generator:

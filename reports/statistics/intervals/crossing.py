@@ -48,10 +48,10 @@ class Crossing:
         def beyond(tail: float) -> float:
             return self.half_width(1.0 - tail) - abs(distance)
 
-        if distance == 0.0:
-            return 1.0
         least = 1e-15  # the least tail that 1 - tail can tell from 1
-        return 0.0 if beyond(least) < 0.0 else root(beyond, least, 1.0 - least)
+        if beyond(1.0 - least) >= 0.0:
+            return 1.0
+        return 0.0 if beyond(least) <= 0.0 else root(beyond, least, 1.0 - least)
 
 
 def crossing(*samples: ClusterSums) -> Crossing:
