@@ -28,6 +28,9 @@ def compare(
         float, typer.Option(help="Error of each statement; intervals are of level 1 - alpha.")
     ] = 0.05,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+    as_markdown: Annotated[
+        bool, typer.Option("--markdown", help="Print Markdown, as for a pull request.")
+    ] = False,
 ) -> None:
     """Set two checkpoints side by side: same canonical ceiling? which of them loses more?
 
@@ -41,22 +44,24 @@ def compare(
     """
     from oodrop.reports.compare import compare as compare_runs
     from oodrop.reports.recipes import compare_recipes, is_pattern
-    from oodrop.reports.render.comparison import comparison_json, print_comparison
-    from oodrop.reports.render.recipes import print_recipes, recipes_json
+    from oodrop.reports.render.comparison import comparison_document, comparison_json
+    from oodrop.reports.render.document import document_markdown, print_document
+    from oodrop.reports.render.recipes import recipes_document, recipes_json
 
-    if is_pattern(a) or is_pattern(b):
-        if a is None or b is None:
-            raise OodropError("seeds of two recipes are compared: name both, with --a and --b")
-        with err.status("reading and estimating"):
-            recipes = compare_recipes(runs, a=a, b=b, margin=margin, alpha=alpha)
-        if as_json:
-            typer.echo(recipes_json(recipes).decode(), nl=False)
-        else:
-            print_recipes(recipes, out)
-        return
+    if as_json and as_markdown:
+        raise OodropError("one of --json and --markdown can be printed, got both")
     with err.status("reading and estimating"):
-        found = compare_runs(runs, a=a, b=b, margin=margin, alpha=alpha)
+        if is_pattern(a) or is_pattern(b):
+            if a is None or b is None:
+                raise OodropError("seeds of two recipes are compared: name both, with --a and --b")
+            recipes = compare_recipes(runs, a=a, b=b, margin=margin, alpha=alpha)
+            document, data = recipes_document(recipes), recipes_json(recipes)
+        else:
+            found = compare_runs(runs, a=a, b=b, margin=margin, alpha=alpha)
+            document, data = comparison_document(found), comparison_json(found)
     if as_json:
-        typer.echo(comparison_json(found).decode(), nl=False)
+        typer.echo(data.decode(), nl=False)
+    elif as_markdown:
+        typer.echo(document_markdown(document), nl=False)
     else:
-        print_comparison(found, out)
+        print_document(document, out)

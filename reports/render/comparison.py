@@ -1,21 +1,18 @@
-"""Two checkpoints side by side, in a terminal and as JSON."""
+"""Two checkpoints side by side, as a document and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import orjson
-from rich.console import Console
-from rich.text import Text
 
 from oodrop.reports.compare import Comparison, TaskComparison
+from oodrop.reports.render.document import Document, Part
 from oodrop.reports.render.jsonfile import plain
 from oodrop.reports.render.points import NOTHING, count, percent, points, span
 from oodrop.reports.render.questions import p_words, starred, under
 from oodrop.reports.render.splits import split_table
 from oodrop.reports.render.tables import Table
-from oodrop.reports.render.terminal import print_table
-from oodrop.reports.render.text import one_line
 from oodrop.reports.statistics import EngagementQuestion, Interval
 
 SCHEMA = "oodrop-comparison"
@@ -30,19 +27,23 @@ VERDICTS = {
 }
 
 
-def print_comparison(comparison: Comparison, console: Console) -> None:
-    """Print it; texts from data are shown as they are, never read as markup or codes."""
-    _say(console, f"{comparison.a} against {comparison.b}", "bold")
-    for note in comparison.notes:
-        _say(console, f"Note: {note}", "yellow")
-    for task in comparison.tasks:
-        _say(console, f"\n{task.task} ({count(task.items, 'item')})", "bold")
-        for line in _verdicts(comparison, task):
-            _say(console, line)
-        for table in comparison_tables(task):
-            print_table(table, console)
-    if comparison.splits:
-        print_table(split_table(comparison.splits), console)
+def comparison_document(comparison: Comparison) -> Document:
+    """What a reader gets of it, in a terminal or as Markdown."""
+    splits = comparison.splits
+    held_out = Part("Held-out items", (), (split_table(splits),)) if splits else None
+    parts = (
+        Part(
+            f"{task.task} ({count(task.items, 'item')})",
+            tuple(_verdicts(comparison, task)),
+            comparison_tables(task),
+        )
+        for task in comparison.tasks
+    )
+    return Document(
+        f"{comparison.a} against {comparison.b}",
+        comparison.notes,
+        (*parts, *([held_out] if held_out else [])),
+    )
 
 
 def comparison_json(comparison: Comparison) -> bytes:
@@ -121,7 +122,3 @@ def _logits(question: EngagementQuestion | None) -> str:
 
 def _bounds(interval: Interval | None) -> str:
     return "no interval" if interval is None else f"[{interval.low:+.2f}, {interval.high:+.2f}]"
-
-
-def _say(console: Console, text: str, style: str = "") -> None:
-    console.print(Text(one_line(text.strip("\n")), style), highlight=False)

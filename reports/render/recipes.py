@@ -1,36 +1,35 @@
-"""Two recipes of training side by side, in a terminal and as JSON."""
+"""Two recipes of training side by side, as a document and as JSON."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator
 
 import orjson
-from rich.console import Console
-from rich.text import Text
 
 from oodrop.reports.recipes import RecipeComparison, RecipeRow, TaskRecipes
+from oodrop.reports.render.document import Document, Part
 from oodrop.reports.render.jsonfile import plain
 from oodrop.reports.render.points import NOTHING, count, percent, points, span
 from oodrop.reports.render.questions import p_words, starred, under
 from oodrop.reports.render.tables import Table
-from oodrop.reports.render.terminal import print_table
-from oodrop.reports.render.text import one_line
 from oodrop.reports.statistics import OverSeeds
 
 SCHEMA = "oodrop-recipes"
 SCHEMA_VERSION = "0.1"
 
 
-def print_recipes(comparison: RecipeComparison, console: Console) -> None:
-    """Print it; texts from data are shown as they are, never read as markup or codes."""
-    _say(console, f"{_named(comparison.a)} against {_named(comparison.b)}", "bold")
-    for note in comparison.notes:
-        _say(console, f"Note: {note}", "yellow")
-    for task in comparison.tasks:
-        _say(console, f"\n{task.task} ({count(task.items, 'item')})", "bold")
-        _say(console, _ceilings(comparison, task))
-        for table in recipe_tables(task):
-            print_table(table, console)
+def recipes_document(comparison: RecipeComparison) -> Document:
+    """What a reader gets of it, in a terminal or as Markdown."""
+    parts = (
+        Part(
+            f"{task.task} ({count(task.items, 'item')})",
+            (_ceilings(comparison, task),),
+            recipe_tables(task),
+        )
+        for task in comparison.tasks
+    )
+    title = f"{_named(comparison.a)} against {_named(comparison.b)}"
+    return Document(title, comparison.notes, tuple(parts))
 
 
 def recipes_json(comparison: RecipeComparison) -> bytes:
@@ -121,7 +120,3 @@ def _error(value: float | None) -> str:
 
 def _named(names: tuple[str, ...]) -> str:
     return f"{count(len(names), 'seed')} ({', '.join(names)})"
-
-
-def _say(console: Console, text: str, style: str = "") -> None:
-    console.print(Text(one_line(text.strip("\n")), style), highlight=False)

@@ -13,7 +13,8 @@ from oodrop import NotComparableError, UnknownNameError
 from oodrop.harness_ext.cli.app import run
 from oodrop.reports.compare import compare
 from oodrop.reports.reader import read_runs
-from oodrop.reports.render.comparison import comparison_json, print_comparison
+from oodrop.reports.render.comparison import comparison_document, comparison_json
+from oodrop.reports.render.document import document_markdown, print_document
 from oodrop.reports.results import RunFile
 
 from .runs import CANONICAL, ORDER, TYPO, mark, rows, tasks_of, write_run
@@ -106,7 +107,7 @@ def test_other_items_are_not_compared(tmp_path: Path, two: tuple[Path, Path]) ->
 
 def test_terminal_and_json_hold_the_same(two: tuple[Path, Path]) -> None:
     found, screen = compare(list(two)), io.StringIO()
-    print_comparison(found, Console(file=screen, width=160))
+    print_document(comparison_document(found), Console(file=screen, width=160))
     text = screen.getvalue()
     assert "fragile against steady" in text
     assert "under lexical: equivalent ceilings, different drops" in text
@@ -119,6 +120,18 @@ def test_terminal_and_json_hold_the_same(two: tuple[Path, Path]) -> None:
     (task,) = data["tasks"]
     assert [c["name"] for c in task["contrasts"]] == [c.name for c in found.tasks[0].contrasts]
     assert f"{100 * task['contrasts'][0]['estimate']:+.1f}" in text
+
+
+def test_markdown_is_safe_and_holds_every_row(tmp_path: Path) -> None:
+    folders = [write(tmp_path, "a|b<i>", day=1.0), write(tmp_path, "plain", STEADY)]
+    found = compare(folders)
+    page = document_markdown(comparison_document(found))
+    assert page.startswith("# a&#124;b&#60;i&#62; against plain\n")
+    assert "a|b" not in page
+    for contrast in found.tasks[0].contrasts:
+        name = "all natural variants" if contrast.name == "all" else contrast.name
+        assert page.count(f"\n| {name} |") == 2
+    assert "- under lexical&#58; equivalent" in page or "- under lexical: equivalent" in page
 
 
 def test_command(two: tuple[Path, Path], capsys: pytest.CaptureFixture[str]) -> None:

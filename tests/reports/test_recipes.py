@@ -14,8 +14,9 @@ from oodrop.harness_ext.cli.app import run
 from oodrop.reports.pairing import pair
 from oodrop.reports.reader import read_runs
 from oodrop.reports.recipes import compare_recipes
+from oodrop.reports.render.document import document_markdown, print_document
 from oodrop.reports.render.points import points
-from oodrop.reports.render.recipes import print_recipes, recipes_json
+from oodrop.reports.render.recipes import recipes_document, recipes_json
 from oodrop.reports.statistics import holm, over_seeds
 
 from .runs import CANONICAL, ORDER, TYPO, mark, rows, tasks_of, write_run
@@ -84,7 +85,7 @@ def test_ceilings_are_equivalent_within_the_margin_only(seeds: Path) -> None:
 
 def test_terminal_and_json_hold_the_same(seeds: Path) -> None:
     found, screen = compare_recipes([seeds], a="fragile-*", b="steady-*"), io.StringIO()
-    print_recipes(found, Console(file=screen, width=180))
+    print_document(recipes_document(found), Console(file=screen, width=180))
     text = screen.getvalue()
     assert "3 seeds (fragile-0, fragile-1, fragile-2) against 2 seeds (steady-0, steady-1)" in text
     data = json.loads(recipes_json(found))
@@ -99,12 +100,30 @@ def test_terminal_and_json_hold_the_same(seeds: Path) -> None:
     assert points(drop["apart"]["estimate"]) in lines[1]
 
 
+def test_markdown_has_every_row_and_no_marks_of_a_name(tmp_path: Path) -> None:
+    for seed in (0, 1):
+        write(tmp_path, f"new_{seed}", 4, seed)
+        write(tmp_path, f"old_{seed}", 0, seed)
+    found = compare_recipes([tmp_path], a="new_*", b="old_*")
+    page = document_markdown(recipes_document(found))
+    assert page.startswith("# 2 seeds (new_0, new_1) against 2 seeds (old_0, old_1)\n")
+    (task,) = found.tasks
+    rows_of = [line for line in page.splitlines() if line.startswith(f"| {TYPO.slug} |")]
+    assert [row.count("|") - 1 for row in rows_of] == [7, 6, 5]
+    assert points(task.drops[0].apart.estimate) in rows_of[1].replace("\\*", "")
+    assert page.count("\n### ") == 3
+
+
 def test_command(seeds: Path, capsys: pytest.CaptureFixture[str]) -> None:
     two = ["--a", "fragile-*", "--b", "steady-*"]
     assert run(["compare", str(seeds), *two, "--json"]) == 0
     assert json.loads(capsys.readouterr().out)["b"] == ["steady-0", "steady-1"]
     assert run(["compare", str(seeds), *two]) == 0
     assert "Which recipe loses more?" in capsys.readouterr().out
+    assert run(["compare", str(seeds), *two, "--markdown"]) == 0
+    assert "### Which recipe loses more?" in capsys.readouterr().out
+    assert run(["compare", str(seeds), *two, "--markdown", "--json"]) == 2
+    assert "one of --json and --markdown" in capsys.readouterr().err
     assert run(["compare", str(seeds), "--a", "fragile-*"]) == 2
     assert "name both, with --a and --b" in capsys.readouterr().err
     assert run(["compare", str(seeds), "--a", "fragile-*", "--b", "steady-1"]) == 2
