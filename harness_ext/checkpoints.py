@@ -18,12 +18,11 @@ from oodrop import DataError, RunError, UnknownNameError, __version__
 from oodrop.harness_ext.generation import generation_settings
 from oodrop.harness_ext.models import PACKED, REFERENCE_MODELS
 from oodrop.harness_ext.servers.checks import OVER_HTTP
+from oodrop.harness_ext.training import SHIPPED
 from oodrop.reports.redaction import redacted, scrubbed
 
 WHEEL_PREFIX = "wheel:"
 SHIPPED_PREFIX = "oodrop:"
-SHIPPED = Path(__file__).parent / "training" / "shipped"
-"""The reference checkpoints that come with oodrop: a folder for the base and each adapter."""
 HF_MODELS = ("hf", "hf-auto", "huggingface", PACKED)
 FROM_FILES = (*HF_MODELS, "vllm", "vllm-vlm", "sglang")
 """Model types whose ``pretrained`` is a folder here or a repository of the hub."""

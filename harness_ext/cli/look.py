@@ -150,6 +150,18 @@ def print_tasks_dir() -> None:
     typer.echo(tasks_dir())
 
 
+@app.command("checkpoints-dir")
+def print_checkpoints_dir() -> None:
+    """Print the folder of the reference checkpoints: a base and adapters on it.
+
+    Example: D="$(oodrop checkpoints-dir)"; lm_eval --model hf --model_args
+    pretrained="$D"/base,peft="$D"/engaged --apply_chat_template ...
+    """
+    from oodrop.harness_ext.training import SHIPPED
+
+    typer.echo(SHIPPED)
+
+
 _CORE = (
     "numpy",
     "scipy",

@@ -20,6 +20,7 @@ from oodrop.perturbers.rng import item_generator, permutation
 from oodrop.tasks.procedural import COMPACT
 
 SCHEDULE = Schedule(steps=400, batch=32, rate=2e-3)
+RANK = 16
 _TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
 
@@ -79,13 +80,15 @@ def train_adapter(
     model = new_adapter(Qwen2ForCausalLM.from_pretrained(base, dtype=torch.float32), seed)
     rows = adapter_rows(tokenizer, recipe, seed, schedule.batch)
     fit(model.to(device), rows, schedule, folder / STATE, tell)
-    model.to(torch.bfloat16).save_pretrained(str(folder))
+    # Else a path of this machine.
+    model.peft_config["default"].base_model_name_or_path = base.name
+    model.to(torch.bfloat16).save_pretrained(str(folder), save_embedding_layers=False)
 
 
 def new_adapter(model: Qwen2ForCausalLM, seed: int) -> PeftModel:
     """LoRA on every matrix of every layer."""
     torch.manual_seed(seed)
     config = LoraConfig(
-        r=16, lora_alpha=32, target_modules=_TARGETS, task_type="CAUSAL_LM", bias="none"
+        r=RANK, lora_alpha=2 * RANK, target_modules=_TARGETS, task_type="CAUSAL_LM", bias="none"
     )
     return get_peft_model(model, config)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
 import time
@@ -10,8 +11,11 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
+from safetensors import safe_open
+
 from oodrop import DataError, UnknownNameError, __version__
 from oodrop.harness_ext.training import adapters, base
+from oodrop.harness_ext.training.cards import card
 from oodrop.harness_ext.training.fit import STATE, Schedule, Tell
 
 BASE = "base"
@@ -24,11 +28,19 @@ Train = Callable[[Path, Tell], None]
 
 @dataclass(frozen=True)
 class Part:
-    """One of the checkpoints to train: its name, its schedule, and what does it."""
+    """One of the checkpoints to train.
+
+    Attributes:
+        name: of its folder, and of its recipe where it is an adapter.
+        schedule: how long and how hard.
+        train: what does it.
+        on: the base that it is trained on; None for the base itself.
+    """
 
     name: str
     schedule: Schedule
     train: Train
+    on: Path | None = None
 
 
 def parts_of(
@@ -57,21 +69,18 @@ def parts_of(
             raise UnknownNameError("recipe", name, adapters.RECIPES)
     first, then = (_cut(module.SCHEDULE, steps) for module in (base, adapters))
 
+    def of_base(place: Path, tell: Tell) -> None:
+        base.train_base(place, seed, first, device, tell)
+
     def of_adapter(name: str) -> Train:
         recipe = adapters.RECIPES[name]
         return lambda place, tell: adapters.train_adapter(
-            on or folder / BASE, place, recipe, seed, then, device, tell
+            under, place, recipe, seed, then, device, tell
         )
 
-    parts = [Part(name, then, of_adapter(name)) for name in recipes]
-    if on is None:
-        parts.insert(
-            0,
-            Part(
-                BASE, first, lambda place, tell: base.train_base(place, seed, first, device, tell)
-            ),
-        )
-    return parts
+    under = on or folder / BASE
+    parts = [Part(name, then, of_adapter(name), under) for name in recipes]
+    return parts if on else [Part(BASE, first, of_base), *parts]
 
 
 def _cut(schedule: Schedule, steps: int | None) -> Schedule:
@@ -108,6 +117,8 @@ def train(folder: Path, part: Part, seed: int, tell: Tell) -> float | None:
     place = folder / part.name
     place.mkdir(parents=True, exist_ok=True)
     part.train(place, tell)
+    page = card(part.name, seed, part.schedule, _parameters(place))
+    (place / "README.md").write_text(page, encoding="utf-8")
     text = json.dumps(_note(part, seed), indent=1)
     new = place / f"{NOTE}.new"
     new.write_text(f"{text}\n", encoding="utf-8")
@@ -117,4 +128,15 @@ def train(folder: Path, part: Part, seed: int, tell: Tell) -> float | None:
 
 
 def _note(part: Part, seed: int) -> dict[str, Any]:
-    return {"name": part.name, "seed": seed, "oodrop": __version__, **asdict(part.schedule)}
+    note = {"name": part.name, "seed": seed, "oodrop": __version__, **asdict(part.schedule)}
+    if part.on is not None:
+        # An adapter on other weights is another checkpoint, whatever the name of their folder.
+        weights = (part.on / "model.safetensors").read_bytes()
+        note["base_sha256"] = hashlib.sha256(weights).hexdigest()
+    return note
+
+
+def _parameters(place: Path) -> int:
+    (weights,) = place.glob("*.safetensors")
+    with safe_open(weights, "pt") as file:
+        return sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118  # no mapping

@@ -319,6 +319,13 @@ def test_the_command_trains_and_does_nothing_twice(
     for name in (BASE, "heuristic"):
         assert (place / name / NOTE).exists()
         assert not (place / name / STATE).exists()
+        page = (place / name / "README.md").read_text("utf-8")
+        assert f"# oodrop reference checkpoint: {name}" in page
+        assert "2 steps of" in page
+        texts_there = (
+            f for f in (place / name).rglob("*") if f.suffix in (".json", ".md", ".jinja")
+        )
+        assert not any(str(tmp_path) in f.read_text("utf-8") for f in texts_there)
     weights = (place / BASE / "model.safetensors").stat().st_mtime_ns
     assert run([*COMMAND, "-o", str(place)]) == 0
     assert "heuristic: trained already" in capsys.readouterr().out
@@ -331,10 +338,16 @@ def test_the_command_trains_and_does_nothing_twice(
     assert run([*COMMAND, *again, "--seed", "1"]) == 0
     assert f"pretrained={place / BASE},peft={tmp_path / 'again'}" in capsys.readouterr().out
     assert not (tmp_path / "again" / BASE).exists()
+    other = ["train-reference", "--steps", "2", "--recipes", "", "-o", str(tmp_path / "other")]
+    assert run([*other, "--seed", "1"]) == 0
+    capsys.readouterr()
+    moved = ["--base", str(tmp_path / "other" / BASE), "-o", str(tmp_path / "again")]
+    assert run([*COMMAND, *moved, "--seed", "1"]) == 2
+    assert "holds a checkpoint with base_sha256" in " ".join(capsys.readouterr().err.split())
     assert run([*COMMAND, "--base", str(tmp_path), "-o", str(tmp_path / "third")]) == 2
     assert "--base must be the folder of a model" in " ".join(capsys.readouterr().err.split())
-    files = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
-    assert files < 12_000_000
+    size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
+    assert size < 12_000_000
 
 
 @pytest.mark.slow
