@@ -13,7 +13,8 @@ from oodrop.harness_ext.cli.app import app, run
 from .conftest import Refusal
 
 COMMANDS = (
-    "list", "perturb", "coverage", "derive", "tasks-dir", "checkpoints-dir", "lm-eval", "run", "score-reference",
+    "list", "perturb", "coverage", "derive", "tasks-dir", "checkpoints-dir", "lm-eval", "run",
+    "score-reference",
     "report", "compare", "gate", "freeze", "submit", "verify", "leaderboard", "doctor",
     "train-reference",
     "plan",
