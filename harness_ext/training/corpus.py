@@ -49,10 +49,10 @@ _ENDINGS = (
     "Between which two lines is there a choice?",
 )
 _DRILL = (
-    "Close every line with ok or wrong.",
-    "Say of every line whether it is ok or wrong.",
+    "Say of every part whether it is ok or wrong.",
+    "Write ok or wrong after every part.",
 )
-_DRILLED = (0.25, 0.75)  # the part of the training in which some of the texts are drills
+_DRILLS_ALONE, _DRILLS_END = 0.08, 0.5  # of the training
 _INSTRUCTION = re.compile(r'You may reason first\. End with a line that reads [^\n]*?"[.]')
 _WORD = re.compile(r"[A-Za-z]{4,}")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -124,10 +124,11 @@ def pretraining_example(rng: random.Random, progress: float = 1.0) -> Example:
         rng: draws all of it.
         progress: share of the training that is over. Texts grow from two steps to six by the
             middle of it, and from plain to varied ones: what is long and noisy is not learnt from
-            nothing, or much later. From a quarter to three quarters of it a fifth are drills.
+            nothing, or much later. Before them come drills alone, and until the middle some more:
+            without these a verdict on a role or a limit stays a guess for most of the training.
     """
-    if _DRILLED[0] <= progress < _DRILLED[1] and rng.random() < 0.2:
-        return _drill(rng)
+    if rng.random() < (1.0 if progress < _DRILLS_ALONE else 0.1 * (progress < _DRILLS_END)):
+        return _drill(rng, progress)
     procedure, trace = _story(rng, _steps(progress, rng))
     ask, wanted = _task(rng)
     if rng.random() < 1.25 - 2.5 * progress:
@@ -143,32 +144,37 @@ def pretraining_example(rng: random.Random, progress: float = 1.0) -> Example:
     return Example(prompt, wanted(procedure, trace), rng.random() < 0.5)
 
 
-def _drill(rng: random.Random) -> Example:
-    """A dozen single rules, each with what was found: a verdict on each and nothing to look up."""
-    lines = [choose(rng, (_drilled_role, _drilled_limit, _drilled_order))(rng) for _ in range(12)]
-    asked = "\n".join(line for line, _ in lines)
-    replied = "\n".join(f"{line} {_fits(holds)}" for line, holds in lines)
+def _drill(rng: random.Random, progress: float) -> Example:
+    """Notes without a story: every part of them is to be judged, and nothing to be looked up."""
+    lines = [_drilled(rng, progress) for _ in range(8)]
+    asked = "\n".join(", ".join(part for part, _ in line) for line in lines)
+    replied = "\n".join(", ".join(f"{part} {_fits(ok)}" for part, ok in line) for line in lines)
     return Example(f"{choose(rng, _DRILL)}\n{asked}", replied)
 
 
-def _drilled_role(rng: random.Random) -> tuple[str, bool]:
-    places = permutation(rng, len(SEEN.roles))[:3]
-    allowed = [SEEN.roles[n] for n in places[: 1 + below(rng, 2)]]
-    role = choose(rng, allowed) if rng.random() < 0.5 else SEEN.roles[places[2]]
-    clock = stamp(None, 480 + below(rng, 300))[1]
-    return f"{' or '.join(allowed)}; {clock} {role}", role in allowed
-
-
-def _drilled_limit(rng: random.Random) -> tuple[str, bool]:
-    bound, word = 20 + below(rng, 80), choose(rng, ("at most", "at least"))
-    value = max(0, bound + below(rng, 41) - 20)
-    holds = value <= bound if word == "at most" else value >= bound
-    return f"{value} {word} {bound}", holds
-
-
-def _drilled_order(rng: random.Random) -> tuple[str, bool]:
-    first, then = 480 + below(rng, 300), 480 + below(rng, 300)
-    return f"{stamp(None, then)[1]} after {stamp(None, first)[1]}", first < then
+def _drilled(rng: random.Random, progress: float) -> list[tuple[str, bool]]:
+    """A line of notes: parts, each of which holds half of the time."""
+    verbs, roles = ([words[n] for n in permutation(rng, len(words))[:3]]
+                    for words in (SEEN.verbs, SEEN.roles))  # fmt: skip
+    allowed = roles[: 1 + below(rng, 2)]
+    role = choose(rng, allowed) if rng.random() < 0.5 else roles[2]
+    time, other = 480 + below(rng, 300), 480 + below(rng, 300)
+    head = f"{verbs[0]}ing: {' or '.join(allowed)}; {stamp(None, time)[1]} {role}"
+    parts = [(head, role in allowed)]
+    if rng.random() < 0.5:
+        parts.append((f"after {verbs[1]}ing {stamp(None, other)[1]}", other < time))
+    if rng.random() < 0.6:
+        # Which way a limit goes turns the verdict round: one of the two ways is learnt first.
+        most = rng.random() < (0.9 if progress < _DRILLS_ALONE / 2 else 0.5)
+        bound = 20 + below(rng, 80)
+        value = max(0, bound + below(rng, 41) - 20)
+        parts.append(
+            (
+                f"{value} {'at most' if most else 'at least'} {bound}",
+                value <= bound if most else value >= bound,
+            )
+        )
+    return parts
 
 
 def _task(rng: random.Random) -> tuple[tuple[str, ...], Callable[[Procedure, Trace], str]]:

@@ -80,38 +80,46 @@ def test_no_suite_asks_in_a_way_that_was_trained_on() -> None:
     assert not names
 
 
-def test_a_drill_says_of_every_line_whether_it_holds() -> None:
+def test_a_drill_says_of_every_part_whether_it_holds() -> None:
     rng = item_generator(1, "test", "drill", "")
     found: list[tuple[str, bool]] = []
-    for _ in range(40):
-        example = corpus._drill(rng)
+    for _ in range(60):
+        example = corpus._drill(rng, 0.05)
         asked, replied = example.prompt.split("\n")[1:], example.reply.split("\n")
+        assert len(asked) == 8
         for line, answer in zip(asked, replied, strict=True):
-            said = re.fullmatch(r"(.*) (ok|wrong)", answer)
-            assert said is not None
-            assert said[1] == line
-            if roles := re.fullmatch(r"(.*); \d\d:\d\d (\w+)", line):
-                kind, holds = "role", roles[2] in roles[1].split(" or ")
-            elif limit := re.fullmatch(r"(\d+) at (most|least) (\d+)", line):
+            parts = answer.split(", ")
+            assert line == ", ".join(re.sub(" (ok|wrong)$", "", part) for part in parts)
+            head = re.fullmatch(r"\w+ing: (.*); (\d\d:\d\d) (\w+) (ok|wrong)", parts[0])
+            assert head is not None
+            found.append(("role", head[3] in head[1].split(" or ")))
+            assert (head[4] == "ok") == found[-1][1]
+            for part in parts[1:]:
+                if order := re.fullmatch(r"after \w+ing (\d\d:\d\d) (ok|wrong)", part):
+                    found.append(("order", order[1] < head[2]))
+                    assert (order[2] == "ok") == found[-1][1]
+                    continue
+                limit = re.fullmatch(r"(\d+) at (most|least) (\d+) (ok|wrong)", part)
+                assert limit is not None
                 value, bound = int(limit[1]), int(limit[3])
-                kind, holds = "limit", value <= bound if limit[2] == "most" else value >= bound
-            else:
-                then, first = line.split(" after ")
-                kind, holds = "order", first < then
-            assert (said[2] == "ok") == holds
-            found.append((kind, holds))
-    for kind in ("role", "limit", "order"):
+                found.append((limit[2], value <= bound if limit[2] == "most" else value >= bound))
+                assert (limit[4] == "ok") == found[-1][1]
+    for kind in ("role", "order", "most", "least"):
         share = [holds for what, holds in found if what == kind]
         assert len(share) > 100
         assert 0.35 < sum(share) / len(share) < 0.65
 
 
-def test_drills_come_in_the_middle_of_the_training_only() -> None:
+def test_drills_come_first_and_some_until_the_middle() -> None:
     rng = item_generator(2, "test", "drills", "")
-    for progress, share in ((0.0, 0.0), (0.24, 0.0), (0.3, 0.2), (0.74, 0.2), (0.75, 0.0)):
+    for progress, share in ((0.0, 1.0), (0.07, 1.0), (0.09, 0.1), (0.49, 0.1), (0.5, 0.0)):
         drawn = [corpus.pretraining_example(rng, progress) for _ in range(400)]
-        drills = sum(e.prompt.startswith(corpus._DRILL) for e in drawn)
-        assert drills / 400 == pytest.approx(share, abs=0.06 if share else 0.0)
+        drills = [e for e in drawn if e.prompt.startswith(corpus._DRILL)]
+        assert len(drills) / 400 == pytest.approx(share, abs=0.05 if share == 0.1 else 0.0)
+        if progress in (0.0, 0.07):
+            text = "".join(e.reply for e in drills)
+            share_of_most = text.count("at most") / (text.count("at most") + text.count("at least"))
+            assert share_of_most == pytest.approx(0.9 if progress == 0.0 else 0.5, abs=0.05)
 
 
 def test_the_question_never_stands_first_in_what_is_trained_on() -> None:
