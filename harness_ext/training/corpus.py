@@ -11,6 +11,7 @@ import random
 import re
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
+from decimal import Decimal
 from typing import Any
 
 from oodrop.perturbers.rng import below, choose, permutation
@@ -19,7 +20,7 @@ from oodrop.tasks.procedural import COMPACT, generate, lexicon
 from oodrop.tasks.procedural.compact import build
 from oodrop.tasks.procedural.compact.lexicon import SEEN
 from oodrop.tasks.procedural.render import stamp, told
-from oodrop.tasks.procedural.schema import Procedure, Step
+from oodrop.tasks.procedural.schema import Limit, Procedure, Step
 from oodrop.tasks.procedural.trace import Event, Trace
 from oodrop.tasks.procedural.voices import BRIEF_NAME, Telling
 from oodrop.tasks.spec import Doc
@@ -49,11 +50,12 @@ _ENDINGS = (
     "Between which two lines is there a choice?",
 )
 _DRILL = (
-    "Say of every part whether it is ok or wrong.",
-    "Write ok or wrong after every part.",
+    "Write what every part lacks.",
+    "Say of every part what comes of it.",
 )
 _DRILLS_ALONE, _DRILLS_END = 0.08, 0.5  # of the training
 _INSTRUCTION = re.compile(r'You may reason first\. End with a line that reads [^\n]*?"[.]')
+_BOUNDS = {"<=": "at most", ">=": "at least"}
 _WORD = re.compile(r"[A-Za-z]{4,}")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
 
@@ -76,7 +78,11 @@ class Example:
 def notes(procedure: Procedure, trace: Trace) -> str:
     """A line for each step, in the order of the procedure: what it asks, what was done, what of it.
 
-    Example: ``sealing: clerk or cook; 09:11 cook ok, after rinsing 08:40 ok, 38 at most 49 ok``
+    Which of two numbers is the greater comes before what the rule makes of it, for the two at once
+    are hard to learn.
+
+    Example: ``sealing: clerk or cook; 09:11 cook ok, after rinsing 08:40 ok, 38 to 49 below, at
+    most ok``, all in one line
     """
     return "\n".join(_note(procedure, step, trace) for step in procedure.steps)
 
@@ -98,9 +104,14 @@ def _note(procedure: Procedure, step: Step, trace: Trace) -> str:
         else:
             parts.append(f"after {name} {_clock(other)} {_fits(other.time < event.time)}")
     for limit, value in zip(step.limits, event.values, strict=True):
-        bound = {"<=": "at most", ">=": "at least"}[limit.op]
-        parts.append(f"{value} {bound} {limit.value} {_fits(limit.holds(value))}")
+        parts.append(_compared(value, limit.value))
+        parts.append(f"{_BOUNDS[limit.op]} {_fits(limit.holds(value))}")
     return f"{head} {', '.join(parts)}"
+
+
+def _compared(value: Decimal, bound: Decimal) -> str:
+    where = "below" if value < bound else "above" if value > bound else "equal"
+    return f"{value} to {bound} {where}"
 
 
 def _fits(well: bool) -> str:
@@ -128,7 +139,7 @@ def pretraining_example(rng: random.Random, progress: float = 1.0) -> Example:
             without these a verdict on a role or a limit stays a guess for most of the training.
     """
     if rng.random() < (1.0 if progress < _DRILLS_ALONE else 0.1 * (progress < _DRILLS_END)):
-        return _drill(rng, progress)
+        return _drill(rng)
     procedure, trace = _story(rng, _steps(progress, rng))
     ask, wanted = _task(rng)
     if rng.random() < 1.25 - 2.5 * progress:
@@ -144,36 +155,31 @@ def pretraining_example(rng: random.Random, progress: float = 1.0) -> Example:
     return Example(prompt, wanted(procedure, trace), rng.random() < 0.5)
 
 
-def _drill(rng: random.Random, progress: float) -> Example:
+def _drill(rng: random.Random) -> Example:
     """Notes without a story: every part of them is to be judged, and nothing to be looked up."""
-    lines = [_drilled(rng, progress) for _ in range(8)]
+    lines = [_drilled(rng) for _ in range(8)]
     asked = "\n".join(", ".join(part for part, _ in line) for line in lines)
-    replied = "\n".join(", ".join(f"{part} {_fits(ok)}" for part, ok in line) for line in lines)
+    replied = "\n".join(", ".join(f"{part} {found}" for part, found in line) for line in lines)
     return Example(f"{choose(rng, _DRILL)}\n{asked}", replied)
 
 
-def _drilled(rng: random.Random, progress: float) -> list[tuple[str, bool]]:
-    """A line of notes: parts, each of which holds half of the time."""
+def _drilled(rng: random.Random) -> list[tuple[str, str]]:
+    """A line of notes: parts, each of which holds about half of the time."""
     verbs, roles = ([words[n] for n in permutation(rng, len(words))[:3]]
                     for words in (SEEN.verbs, SEEN.roles))  # fmt: skip
     allowed = roles[: 1 + below(rng, 2)]
     role = choose(rng, allowed) if rng.random() < 0.5 else roles[2]
     time, other = 480 + below(rng, 300), 480 + below(rng, 300)
     head = f"{verbs[0]}ing: {' or '.join(allowed)}; {stamp(None, time)[1]} {role}"
-    parts = [(head, role in allowed)]
+    parts = [(head, _fits(role in allowed))]
     if rng.random() < 0.5:
-        parts.append((f"after {verbs[1]}ing {stamp(None, other)[1]}", other < time))
+        parts.append((f"after {verbs[1]}ing {stamp(None, other)[1]}", _fits(other < time)))
     if rng.random() < 0.6:
-        # Which way a limit goes turns the verdict round: one of the two ways is learnt first.
-        most = rng.random() < (0.9 if progress < _DRILLS_ALONE / 2 else 0.5)
         bound = 20 + below(rng, 80)
-        value = max(0, bound + below(rng, 41) - 20)
-        parts.append(
-            (
-                f"{value} {'at most' if most else 'at least'} {bound}",
-                value <= bound if most else value >= bound,
-            )
-        )
+        limit = Limit("", choose(rng, tuple(_BOUNDS)), Decimal(bound), "", Decimal(1))
+        value = Decimal(max(0, bound + below(rng, 41) - 20))
+        said, where = _compared(value, limit.value).rsplit(" ", 1)
+        parts += [(said, where), (_BOUNDS[limit.op], _fits(limit.holds(value)))]
     return parts
 
 
@@ -275,9 +281,8 @@ def _clause(procedure: Procedure, step: Step, form: int) -> str:
         condition = procedure.facts[step.when].clause
         parts += {1: ", if {}", 2: " in case {}", 3: "; only if {}"}[form].format(condition)
     for limit in step.limits:
-        bound = {"<=": "at most", ">=": "at least"}[limit.op]
         parts += {1: ", with {}", 2: " and {}", 3: "; {}"}[form].format(
-            f"{bound} {limit.value} {limit.unit}"
+            f"{_BOUNDS[limit.op]} {limit.value} {limit.unit}"
         )
     return f"{parts}."
 
