@@ -53,7 +53,7 @@ _DRILL = (
     "Write what every part lacks.",
     "Say of every part what comes of it.",
 )
-_DRILLS_ALONE, _DRILLS_END = 0.08, 0.5  # of the training
+_DRILLS_ALONE, _DRILLS_END = 0.12, 0.5  # of the training
 _INSTRUCTION = re.compile(r'You may reason first\. End with a line that reads [^\n]*?"[.]')
 _BOUNDS = {"<=": "at most", ">=": "at least"}
 _WORD = re.compile(r"[A-Za-z]{4,}")

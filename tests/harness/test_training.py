@@ -118,7 +118,7 @@ def test_a_drill_says_of_every_part_what_comes_of_it() -> None:
 
 def test_drills_come_first_and_some_until_the_middle() -> None:
     rng = item_generator(2, "test", "drills", "")
-    for progress, share in ((0.0, 1.0), (0.07, 1.0), (0.09, 0.1), (0.49, 0.1), (0.5, 0.0)):
+    for progress, share in ((0.0, 1.0), (0.11, 1.0), (0.13, 0.1), (0.49, 0.1), (0.5, 0.0)):
         drawn = [corpus.pretraining_example(rng, progress) for _ in range(400)]
         drills = sum(e.prompt.startswith(corpus._DRILL) for e in drawn)
         assert drills / 400 == pytest.approx(share, abs=0.05 if share == 0.1 else 0.0)
