@@ -13,13 +13,15 @@ from oodrop.reports.pairing import Group, pair
 from oodrop.reports.pooling import in_order, pool
 from oodrop.reports.reader import read_runs
 from oodrop.reports.statistics import ALL, OverSeeds, PairedScores, holm, over_seeds
+from oodrop.reports.statistics.answers.seeds import Of
+from oodrop.reports.statistics.answers.sensitivity import controls
 
 
 @dataclass(frozen=True)
 class RecipeRow:
     """Recipe `a`, recipe `b`, and the first minus the second, under one name.
 
-    `p` is adjusted over all rows of the same kind (Holm); None for the accuracies.
+    `p` is adjusted over all rows of the same kind (Holm).
     """
 
     a: OverSeeds
@@ -38,6 +40,8 @@ class TaskRecipes:
         equivalent: whether that interval lies within the margin (TOST); None without one.
         accuracies: canonical, then under every variant, family and all natural variants.
         drops: under the same, canonical left out.
+        noticed: under every control that changes the right answer, the share of the items that
+            were right both before and after.
     """
 
     task: str
@@ -46,6 +50,7 @@ class TaskRecipes:
     equivalent: bool | None
     accuracies: tuple[RecipeRow, ...]
     drops: tuple[RecipeRow, ...]
+    noticed: tuple[RecipeRow, ...]
 
 
 @dataclass(frozen=True)
@@ -125,33 +130,36 @@ def _task(
     families = families_of(paired)
     pooled = [*families, *([ALL] if families else [])]
     names = [*(v.slug for v in paired.variants if v.has_drop), *pooled]
-    level = 1.0 - alpha
     ceilings = over_seeds(paired, two, of="accuracy", level=1.0 - 2.0 * alpha)
-    apart = [over_seeds(paired, two, name, level=level) for name in names]
-    adjusted = holm([found.p for found in apart])
     return TaskRecipes(
         task=paired.task,
         items=len(paired.item_ids),
         ceilings=ceilings,
         equivalent=_within(ceilings, margin),
-        accuracies=tuple(
-            RecipeRow(
-                a=over_seeds(paired, two[:1], name, of="accuracy", level=level),
-                b=over_seeds(paired, two[1:], name, of="accuracy", level=level),
-                apart=over_seeds(paired, two, name, of="accuracy", level=level),
-                p=None,
-            )
-            for name in (None, *names)
-        ),
-        drops=tuple(
-            RecipeRow(
-                a=over_seeds(paired, two[:1], name, level=level),
-                b=over_seeds(paired, two[1:], name, level=level),
-                apart=found,
-                p=p,
-            )
-            for name, found, p in zip(names, apart, adjusted, strict=True)
-        ),
+        accuracies=_rows(paired, two, (None, *names), "accuracy", alpha),
+        drops=_rows(paired, two, names, "drop", alpha),
+        noticed=_rows(paired, two, controls(paired), "noticed", alpha),
+    )
+
+
+def _rows(
+    paired: PairedScores,
+    two: tuple[tuple[str, ...], tuple[str, ...]],
+    names: Sequence[str | None],
+    of: Of,
+    alpha: float,
+) -> tuple[RecipeRow, ...]:
+    level = 1.0 - alpha
+    apart = [over_seeds(paired, two, name, of=of, level=level) for name in names]
+    adjusted = holm([found.p for found in apart])
+    return tuple(
+        RecipeRow(
+            a=over_seeds(paired, two[:1], name, of=of, level=level),
+            b=over_seeds(paired, two[1:], name, of=of, level=level),
+            apart=found,
+            p=p,
+        )
+        for name, found, p in zip(names, apart, adjusted, strict=True)
     )
 
 

@@ -19,6 +19,7 @@ def question_tables(task: TaskReport) -> tuple[Table, ...]:
         robustness_table(task),
         _severity(task),
         _consistency(task),
+        _sensitivity(task),
         _relative(task),
         _templates(task),
     )
@@ -152,6 +153,42 @@ def _consistency(task: TaskReport) -> Table:
             )
             for c in task.questions.consistency
             if c.worst is not None
+        ),
+    )
+
+
+def _sensitivity(task: TaskReport) -> Table:
+    return Table(
+        "Does it notice a changed meaning?",
+        "Controls that change the right answer, over the items that they changed: accuracy before "
+        "and after, the share right on both, and the share right before and wrong after, as of a "
+        "model that gives the same answer to both.",
+        (
+            "Checkpoint",
+            "Control",
+            "Items",
+            "Before",
+            "After",
+            "Both",
+            "Interval",
+            "Before only",
+            "Interval",
+        ),
+        7,
+        tuple(
+            (
+                s.checkpoint,
+                s.name,
+                str(s.noticed.n),
+                _share(s.before),
+                _share(s.after),
+                _share(s.noticed),
+                _shares(s.noticed),
+                _share(s.blind),
+                _shares(s.blind),
+            )
+            for s in task.questions.sensitivity
+            if s.noticed.n
         ),
     )
 

@@ -39,8 +39,8 @@ def recipes_json(comparison: RecipeComparison) -> bytes:
 
 
 def recipe_tables(task: TaskRecipes) -> tuple[Table, ...]:
-    """Drops, what sets them apart, and accuracies; empty ones left out."""
-    tables = (_drops(task), _apart(task), _accuracies(task))
+    """Drops, what sets them apart, what is noticed, and accuracies; empty ones left out."""
+    tables = (_drops(task), _apart(task), _noticed(task), _accuracies(task))
     return tuple(table for table in tables if table.rows)
 
 
@@ -84,6 +84,18 @@ def _apart(task: TaskRecipes) -> Table:
             )
             for row in task.drops
         ),
+    )
+
+
+def _noticed(task: TaskRecipes) -> Table:
+    return Table(
+        "Which recipe notices a changed meaning?",
+        "Controls that change the right answer, over the items that they changed: share right both "
+        "before and after; difference in points, * where 0 is excluded. p is adjusted for all rows "
+        "(Holm).",
+        ("Control", "First", "Second", "Difference", "Interval", "p"),
+        5,
+        tuple((*_accuracy(row), p_words(row.p)) for row in task.noticed),
     )
 
 

@@ -32,6 +32,7 @@ from oodrop.reports.statistics.answers.relative import (
     relative_drop,
 )
 from oodrop.reports.statistics.answers.seeds import OverSeeds, over_seeds
+from oodrop.reports.statistics.answers.sensitivity import Sensitivity, sensitivities
 from oodrop.reports.statistics.answers.severity import SeverityCurve, SeverityPoint, severity_curves
 from oodrop.reports.statistics.answers.split import SplitDrop, split_drop
 from oodrop.reports.statistics.answers.split_contrast import SplitContrast, split_contrast
@@ -96,6 +97,7 @@ __all__ = [
     "RankSet",
     "Rate",
     "RelativeDrop",
+    "Sensitivity",
     "Sequential",
     "SeverityCurve",
     "SeverityPoint",
@@ -146,6 +148,7 @@ __all__ = [
     "relative_drop",
     "required_items",
     "score_ess",
+    "sensitivities",
     "severity_curves",
     "split_contrast",
     "split_drop",

@@ -18,6 +18,7 @@ from oodrop.reports.statistics.answers.relative import (
     chance_corrected_drop,
     relative_drop,
 )
+from oodrop.reports.statistics.answers.sensitivity import Sensitivity, sensitivities
 from oodrop.reports.statistics.answers.severity import SeverityCurve, severity_curves
 from oodrop.reports.statistics.answers.worst import WorstVariant, worst_variant
 from oodrop.reports.statistics.columns import ALL, pooled_variants
@@ -39,8 +40,9 @@ class Questions:
     natural variants too, `relative` each with its chance-corrected twin. `templates` are the
     phrasing perturbers with at least four variants. `plane` sets accuracy on the natural variants
     against canonical accuracy; `pairs` asks which of two checkpoints with one ceiling loses more,
-    of the checkpoints that `contrasts` hold. Everything is empty without natural variants,
-    `contrasts` and `ranks` for a single checkpoint, `pairs` None where `contrasts` are empty.
+    of the checkpoints that `contrasts` hold. `sensitivity` are the controls that change the right
+    answer. Everything else is empty without natural variants, `contrasts` and `ranks` for a single
+    checkpoint, `pairs` None where `contrasts` are empty.
     """
 
     contrasts: tuple[Contrast, ...] = ()
@@ -54,6 +56,7 @@ class Questions:
     templates: tuple[Crossed, ...] = ()
     plane: AccuracyPlane | None = None
     pairs: PairQuestions | None = None
+    sensitivity: tuple[Sensitivity, ...] = ()
 
 
 def ask(
@@ -71,9 +74,10 @@ def ask(
 
     Raises OodropError for an impossible level, seed or number of resamples.
     """
+    noticed = sensitivities(paired, level=level)
     families = [f for f in HEADLINE_FAMILIES if pooled_variants(paired, f)]
     if not families:
-        return Questions()
+        return Questions(sensitivity=noticed)
     names = [*families, ALL]
     several = len(paired.checkpoints) > 1
     able = [a.checkpoint for a in accuracies(paired) if not a.uninformative]
@@ -103,6 +107,7 @@ def ask(
         ),
         plane=accuracy_plane(paired, references=references, level=level),
         pairs=pair_questions(paired, able, names, alpha=alpha) if len(able) > 1 else None,
+        sensitivity=noticed,
     )
 
 

@@ -8,7 +8,7 @@ import pytest
 from rich.console import Console
 
 from oodrop.reports.render import print_report, report_html, summary_markdown
-from oodrop.reports.render.points import points, span
+from oodrop.reports.render.points import percent, points, span
 from oodrop.reports.render.questions import deciding_tables, question_tables
 from oodrop.reports.statistics import ALL, VariantInfo
 
@@ -20,11 +20,12 @@ BANK = tuple(
     VariantInfo(f"phrasing_template_t0{t}", "phrasing.template", "phrasing", None, "proved")
     for t in range(4)
 )
+NEGATION = VariantInfo("control_negation", "control.negation", "control", None, "proved")
 
 
 @pytest.fixture(scope="module")
 def asked(make_task):
-    return make_task(checkpoints=3, variants=(*LADDER, *BANK))
+    return make_task(checkpoints=3, variants=(*LADDER, *BANK, NEGATION))
 
 
 def by_title(task):
@@ -37,8 +38,9 @@ def test_every_question_has_its_rows(asked):
     assert [len(t.rows) for t in tables.values()] == [
         *map(len, (questions.contrasts, questions.ranks, questions.worst)),
         *map(len, (questions.plane.points, questions.severity, questions.consistency)),
-        *map(len, (questions.relative, questions.templates)),
+        *map(len, (questions.sensitivity, questions.relative, questions.templates)),
     ]
+    assert len(questions.sensitivity) == 3
     assert len(questions.contrasts) == 3 * 3  # pairs x (lexical, phrasing, all)
     assert len(questions.templates) == 3
     for table in tables.values():
@@ -54,6 +56,12 @@ def test_cells_say_what_was_found(asked):
         assert row[:2] == (found.a, found.b)
         assert row[2] == ("all natural variants" if found.name == ALL else found.name)
         assert row[3:5] == (points(found.estimate) + mark, span(found.interval))
+    for row, found in zip(
+        tables["Does it notice a changed meaning?"].rows, asked.questions.sensitivity, strict=True
+    ):
+        assert row[:3] == (found.checkpoint, "control_negation", str(found.noticed.n))
+        rates = (found.before, found.after, found.noticed, found.blind)
+        assert (*row[3:6], row[7]) == tuple(percent(rate.estimate) for rate in rates)
     place = tables["Places by accuracy on the variants"].rows
     assert {row[0] for row in place} == {r.checkpoint for r in asked.questions.ranks}
     slope = tables["How drops grow with severity"].rows[0]

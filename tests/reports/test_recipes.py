@@ -19,10 +19,10 @@ from oodrop.reports.render.points import points
 from oodrop.reports.render.recipes import recipes_document, recipes_json
 from oodrop.reports.statistics import holm, over_seeds
 
-from .runs import CANONICAL, ORDER, TYPO, mark, rows, tasks_of, write_run
+from .runs import CANONICAL, NEGATION, ORDER, TYPO, mark, rows, tasks_of, write_run
 
 ITEMS = range(300)
-KINDS = (CANONICAL, TYPO, ORDER)
+KINDS = (CANONICAL, TYPO, ORDER, NEGATION)
 
 
 def write(folder: Path, name: str, typo: int, seed: int) -> None:
@@ -34,7 +34,10 @@ def write(folder: Path, name: str, typo: int, seed: int) -> None:
     def under_typo(k: int) -> float:
         return float((k + seed) % 10 >= 1 + typo)
 
-    scores = {CANONICAL: canonical, TYPO: under_typo, ORDER: canonical}
+    def negated(k: int) -> float:
+        return float(k % 10 < 5 + typo)
+
+    scores = {CANONICAL: canonical, TYPO: under_typo, ORDER: canonical, NEGATION: negated}
     tasks = {
         f"oodrop__{kind.slug}__everyday": rows(kind, items=ITEMS, score=scores[kind])
         for kind in KINDS
@@ -67,6 +70,12 @@ def test_every_number_is_that_of_the_statistics(seeds: Path) -> None:
     typo = task.drops[0]
     assert typo.a.each[0] == pytest.approx((0.4, 0.5, 0.4), abs=0.02)
     assert typo.apart.estimate == pytest.approx(13 / 30 - 1 / 20, abs=0.02)
+    (negation,) = task.noticed
+    assert negation.apart == over_seeds(
+        group.paired, [found.a, found.b], NEGATION.slug, of="noticed", level=0.9
+    )
+    assert negation.apart.estimate is not None
+    assert negation.apart.estimate > 0.1
     adjusted = holm([row.apart.p for row in task.drops])
     assert [row.p for row in task.drops] == list(adjusted)
     assert task.ceilings == over_seeds(
@@ -111,7 +120,8 @@ def test_markdown_has_every_row_and_no_marks_of_a_name(tmp_path: Path) -> None:
     rows_of = [line for line in page.splitlines() if line.startswith(f"| {TYPO.slug} |")]
     assert [row.count("|") - 1 for row in rows_of] == [7, 6, 5]
     assert points(task.drops[0].apart.estimate) in rows_of[1].replace("\\*", "")
-    assert page.count("\n### ") == 3
+    assert page.count("\n### ") == 4
+    assert f"\n| {NEGATION.slug} |" in page
 
 
 def test_command(seeds: Path, capsys: pytest.CaptureFixture[str]) -> None:

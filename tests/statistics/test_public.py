@@ -11,7 +11,8 @@ def test_public_names():
         "ClusterSums", "Column", "Consistency", "Contrast", "Crossed", "Decision", "Drop",
         "DropBands", "EffectiveRobustness", "EngagementQuestion", "Equivalence", "Evidence", "Gate",
         "GateFamily", "Headline", "Interval", "Moves", "NoiseFloor", "OverSeeds", "PairQuestions",
-        "PairedScores", "PlanePoint", "Questions", "RankSet", "Rate", "RelativeDrop", "Sequential",
+        "PairedScores", "PlanePoint", "Questions", "RankSet", "Rate", "RelativeDrop",
+        "Sensitivity", "Sequential",
         "SeverityCurve", "SeverityPoint", "SplitContrast", "SplitDrop", "Standing", "Values",
         "VariantInfo", "Versus", "WorstVariant", "accuracies", "accuracy_difference",
         "accuracy_plane", "analyse", "ask", "bands", "bonferroni", "bootstrap_t",
@@ -21,7 +22,8 @@ def test_public_names():
         "engagement_question", "equivalent", "gate", "gate_chances", "gate_family", "headline",
         "holm", "icc", "jackknife_t", "mde", "noise_floors", "one_column", "over_seeds", "p_value",
         "pair_questions", "random_order", "rank_sets", "relative_drop", "required_items",
-        "score_ess", "severity_curves", "split_contrast", "split_drop", "tango", "versus",
+        "score_ess", "sensitivities", "severity_curves", "split_contrast", "split_drop", "tango",
+        "versus",
         "wilson", "wilson_ess", "worst_variant",
     }  # fmt: skip
     assert all(hasattr(statistics, name) for name in statistics.__all__)

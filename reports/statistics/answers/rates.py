@@ -122,7 +122,7 @@ def _moves(
         shares = [
             _share(masks & happened, masks) for happened in (values != 0, values > 0, values < 0)
         ]
-        flip, loss, gain = (_rate(paired, share, column.mask, _SHARES, level) for share in shares)
+        flip, loss, gain = (rate_of(paired, share, column.mask, _SHARES, level) for share in shares)
         yield Moves(column.name, column.kind, column.family, flip, loss, gain)
 
 
@@ -146,7 +146,7 @@ def _all_right(paired: PairedScores, each: Sequence[Column], level: float) -> Ra
     for column in each:
         right &= ~column.mask | (column.scores == 1.0)
     mask = np.logical_or.reduce([column.mask for column in each])
-    return _rate(paired, right.astype(np.float64), mask, _SHARES, level)
+    return rate_of(paired, right.astype(np.float64), mask, _SHARES, level)
 
 
 def _worst(paired: PairedScores, each: Sequence[Column], level: float) -> Rate:
@@ -154,12 +154,13 @@ def _worst(paired: PairedScores, each: Sequence[Column], level: float) -> Rate:
     mask = np.logical_or.reduce([column.mask for column in each])
     limit = 1.0 if paired.bounded else math.inf
     values = Values(limit, signed=not paired.bounded, whole=False)
-    return _rate(paired, least, mask, values, level)
+    return rate_of(paired, least, mask, values, level)
 
 
-def _rate(
+def rate_of(
     paired: PairedScores, items: Floats, mask: Booleans, values: Values, level: float
 ) -> Rate:
+    """The mean of item values float64[I] under a mask bool[I], items in `paired.order`."""
     sums = cluster_sums(items[None], mask[None], paired.ordered_clusters)
     whole = values.limit == 1.0 and bool(np.isin(items[mask], (0.0, 1.0)).all())
     found = Values(values.limit, values.signed, whole)

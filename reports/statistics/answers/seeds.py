@@ -12,8 +12,9 @@ import numpy as np
 from oodrop import OodropError, UnknownNameError
 from oodrop.reports.statistics.answers.accuracy import canonical_values
 from oodrop.reports.statistics.answers.contrast import CANONICAL, Subject, score_values
+from oodrop.reports.statistics.answers.sensitivity import noticed
 from oodrop.reports.statistics.columns import one_column
-from oodrop.reports.statistics.intervals.closed import Values, closed_interval
+from oodrop.reports.statistics.intervals.closed import RIGHT_OR_WRONG, Values, closed_interval
 from oodrop.reports.statistics.intervals.crossing import Crossing, crossing
 from oodrop.reports.statistics.intervals.interval import MIN_CLUSTERS, Interval
 from oodrop.reports.statistics.intervals.pair import pair_interval, pair_sums, two_sided
@@ -21,12 +22,12 @@ from oodrop.reports.statistics.numeric import Booleans, Floats, check_level
 from oodrop.reports.statistics.paired import PairedScores
 from oodrop.reports.statistics.sums import ClusterSums, cluster_sums
 
-Of = Literal["drop", "accuracy"]
+Of = Literal["drop", "accuracy", "noticed"]
 
 
 @dataclass(frozen=True)
 class OverSeeds:
-    """Drop or accuracy of a typical checkpoint of a recipe, or of one recipe minus another's.
+    """Drop, accuracy or `noticed` of a typical checkpoint of a recipe, or one recipe minus another.
 
     `each` has a tuple per recipe: what its checkpoints had, in the order in which they were named.
     `estimate` is the mean of the first recipe's, minus that of the second's, in the unit of the
@@ -81,14 +82,16 @@ def over_seeds(
     Args:
         paired: scores of all the checkpoints.
         recipes: one or two, each with the names of two checkpoints or more.
-        name: variant, family or `ALL`; None for the canonical accuracy.
-        of: what is averaged over the seeds: the drop under `name`, or the accuracy.
+        name: variant, family or `ALL`; None for the canonical accuracy. For ``noticed`` the slug of
+            a control that changes the right answer.
+        of: what is averaged over the seeds: the drop under `name`, the accuracy, or the share of
+            items right both before and after the control (see `Sensitivity`).
         level: of the interval.
 
     Raises:
         UnknownNameError: for a checkpoint or name that is not there.
         OodropError: for a recipe of fewer than two checkpoints, a checkpoint named twice, an
-            impossible level, or a drop that is asked for without a name.
+            impossible level, or a drop or ``noticed`` that is asked for without a name.
     """
     check_level(level)
     _check(paired, recipes, name, of)
@@ -136,7 +139,7 @@ def _check(
                 "a recipe needs checkpoints of at least two seeds, one says nothing about others; "
                 f"got {', '.join(recipe) or 'none'}"
             )
-    if of == "drop" and name is None:
+    if of != "accuracy" and name is None:
         raise OodropError("a drop is one under a variant, a family or all of them; got no name")
 
 
@@ -147,6 +150,10 @@ def _rows(paired: PairedScores, recipe: Sequence[str], name: str | None, of: Of)
         whole = all(canonical_values(paired, c).whole for c in places)
         values = Values(canonical_values(paired, places[0]).limit, not paired.bounded, whole)
         return _Rows(scores, np.ones(scores.shape, np.bool_), values, "canonical")
+    if of == "noticed":
+        pairs = [noticed(paired, checkpoint, name) for checkpoint in recipe]
+        items, masks = (np.array(part) for part in zip(*pairs, strict=True))
+        return _Rows(items, masks, RIGHT_OR_WRONG, "variant")
     found = [one_column(paired, checkpoint, name) for checkpoint in recipe]
     first = found[0]
     return _Rows(
