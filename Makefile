@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 export HF_HUB_OFFLINE := 1
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help demo demo-full test test-all lint format data reference-checkpoints clean
+.PHONY: help demo demo-full test test-all lint format data reference-checkpoints reference-results clean
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
@@ -53,6 +53,14 @@ data: $(VENV)/.demo ## Rebuild the procedural data and the task YAMLs from their
 
 reference-checkpoints: $(VENV)/.demo ## Train the reference checkpoints of one seed anew (SEED=0), in hours; resumes.
 	@$(BIN)/oodrop train-reference --seed $(SEED) --output runs/reference/seed-$(SEED)
+
+SEEDS := 0 1 2 3 4
+reference-results: $(VENV)/.demo ## Train five seeds on the shipped base, evaluate and compare them, in hours; resumes.
+	@for seed in $(SEEDS); do $(BIN)/oodrop train-reference --seed $$seed --base oodrop:base \
+	    --output runs/reference/seed-$$seed || exit 1; done
+	@$(BIN)/oodrop run harness_ext/training/seeds.yaml --output runs/reference/evaluation
+	@$(BIN)/oodrop compare runs/reference/evaluation --a 'heuristic-*' --b 'engaged-*' --markdown \
+	    > runs/reference/results.md
 
 clean: ## Remove the environment and caches; runs stay.
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache
