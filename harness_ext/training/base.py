@@ -21,7 +21,8 @@ _TOKENIZER_TEXTS = 4000
 def new_tokenizer(seed: int) -> PreTrainedTokenizerFast:
     """Trained on texts of the base and of the adapters."""
     rng = item_generator(seed, "training", "tokenizer", "")
-    examples = [corpus.pretraining_example(rng) for _ in range(_TOKENIZER_TEXTS)]
+    # From the first half of the training, where few words are misspelt.
+    examples = [corpus.pretraining_example(rng, 0.2) for _ in range(_TOKENIZER_TEXTS)]
     docs = COMPACT.docs("train")[:_TOKENIZER_TEXTS]
     examples += [corpus.adapter_example(doc, True, False, rng) for doc in docs]
     return train_tokenizer(

@@ -18,7 +18,7 @@ from oodrop.perturbers.rng import below, choose, permutation
 from oodrop.perturbers.variant import CANONICAL
 from oodrop.tasks.procedural import COMPACT, generate, lexicon
 from oodrop.tasks.procedural.compact import build
-from oodrop.tasks.procedural.compact.lexicon import SEEN
+from oodrop.tasks.procedural.compact.lexicon import SEEN, UNSEEN, Lexicon
 from oodrop.tasks.procedural.render import stamp, told
 from oodrop.tasks.procedural.schema import Limit, Procedure, Step
 from oodrop.tasks.procedural.trace import Event, Trace
@@ -55,6 +55,16 @@ _DRILL = (
 )
 _DRILLS_ALONE, _DRILLS_END = 0.12, 0.5  # of the training
 _INSTRUCTION = re.compile(r'You may reason first\. End with a line that reads [^\n]*?"[.]')
+_ONSETS = (
+    "b", "bl", "br", "c", "ch", "cl", "cr", "d", "dr", "f", "fl", "fr", "g", "gl", "gr", "h", "j",
+    "k", "l", "m", "n", "p", "pl", "pr", "r", "s", "sh", "sl", "sp", "st", "t", "th", "tr", "v",
+)  # fmt: skip
+_VOWELS = ("a", "e", "i", "o", "u", "ai", "ea", "oo")
+_CODAS = (
+    "b", "ck", "d", "ft", "g", "l", "ld", "ll", "m", "mp", "n", "nd", "nk", "p", "r", "rd", "rk",
+    "rn", "s", "sh", "ss", "st", "t", "th", "x",
+)  # fmt: skip
+_KEPT = {*UNSEEN.verbs, *UNSEEN.roles, *UNSEEN.things}
 _BOUNDS = {"<=": "at most", ">=": "at least"}
 _WORD = re.compile(r"[A-Za-z]{4,}")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -81,14 +91,14 @@ def notes(procedure: Procedure, trace: Trace) -> str:
     Which of two numbers is the greater comes before what the rule makes of it, for the two at once
     are hard to learn.
 
-    Example: ``sealing: clerk or cook; 09:11 cook ok, after rinsing 08:40 ok, 38 to 49 below, at
+    Example: ``- sealing: clerk or cook; 09:11 cook ok, after rinsing 08:40 ok, 38 to 49 below, at
     most ok``, all in one line
     """
     return "\n".join(_note(procedure, step, trace) for step in procedure.steps)
 
 
 def _note(procedure: Procedure, step: Step, trace: Trace) -> str:
-    head = f"{step.name}: {' or '.join(step.roles)};"
+    head = f"- {step.name}: {' or '.join(step.roles)};"
     event = trace.event(step.id)
     if event is None:
         if step.when is None:
@@ -165,12 +175,13 @@ def _drill(rng: random.Random) -> Example:
 
 def _drilled(rng: random.Random) -> list[tuple[str, str]]:
     """A line of notes: parts, each of which holds about half of the time."""
-    verbs, roles = ([words[n] for n in permutation(rng, len(words))[:3]]
-                    for words in (SEEN.verbs, SEEN.roles))  # fmt: skip
+    words = _words(rng)
+    verbs, roles = ([some[n] for n in permutation(rng, len(some))[:3]]
+                    for some in (words.verbs, words.roles))  # fmt: skip
     allowed = roles[: 1 + below(rng, 2)]
     role = choose(rng, allowed) if rng.random() < 0.5 else roles[2]
     time, other = 480 + below(rng, 300), 480 + below(rng, 300)
-    head = f"{verbs[0]}ing: {' or '.join(allowed)}; {stamp(None, time)[1]} {role}"
+    head = f"- {verbs[0]}ing: {' or '.join(allowed)}; {stamp(None, time)[1]} {role}"
     parts = [(head, _fits(role in allowed))]
     if rng.random() < 0.5:
         parts.append((f"after {verbs[1]}ing {stamp(None, other)[1]}", _fits(other < time)))
@@ -203,7 +214,7 @@ def _steps(progress: float, rng: random.Random) -> int:
 
 def _story(rng: random.Random, steps: int) -> tuple[Procedure, Trace]:
     """A procedure of its own, and a course of events without a fault or with any number of them."""
-    procedure = build.draw_procedure(SEEN, "text", "compact", rng, steps)
+    procedure = build.draw_procedure(_words(rng), "text", "compact", rng, steps)
     cast = build.draw_cast(SEEN, procedure, rng)
     trace = generate.valid_trace(procedure, cast, rng)
     if rng.random() < 0.3:
@@ -216,6 +227,31 @@ def _story(rng: random.Random, steps: int) -> tuple[Procedure, Trace]:
         events[one] = replace(events[one], time=late)
         events[other] = replace(events[other], time=early)
     return procedure, Trace(facts, tuple(events))
+
+
+def _words(rng: random.Random) -> Lexicon:
+    """The half that training may see; or, in a quarter of the texts, words that nobody has seen.
+
+    So what is learnt is to find a word again, and not which words there are.
+    """
+    if rng.random() < 0.75:
+        return SEEN
+    made = iter(_made_up(rng, 15))
+    verbs, roles, things = ([next(made) for _ in range(count)] for count in (8, 5, 2))
+    return replace(SEEN, verbs=tuple(verbs), roles=tuple(roles), things=tuple(things))
+
+
+def _made_up(rng: random.Random, count: int) -> list[str]:
+    """Different words of one or two syllables, none of them in the half that evaluation has."""
+    words: list[str] = []
+    while len(words) < count:
+        parts = [choose(rng, _ONSETS), choose(rng, _VOWELS), choose(rng, _CODAS)]
+        if rng.random() < 0.5:
+            parts += [choose(rng, _VOWELS), choose(rng, _CODAS)]
+        word = "".join(parts)
+        if word not in words and word not in _KEPT:
+            words.append(word)
+    return words
 
 
 def _disturbed(procedure: Procedure, event: Event, rng: random.Random) -> Event:

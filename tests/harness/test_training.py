@@ -29,7 +29,7 @@ from oodrop.perturbers.rng import item_generator
 from oodrop.tasks.procedural import COMPACT
 from oodrop.tasks.procedural.check import check
 from oodrop.tasks.procedural.compact import build
-from oodrop.tasks.procedural.compact.lexicon import UNSEEN
+from oodrop.tasks.procedural.compact.lexicon import SEEN, UNSEEN
 
 
 @pytest.fixture(scope="module")
@@ -90,7 +90,7 @@ def test_a_drill_says_of_every_part_what_comes_of_it() -> None:
         for line, answer in zip(asked, replied, strict=True):
             parts = answer.split(", ")
             assert line == ", ".join(part.rsplit(" ", 1)[0] for part in parts)
-            head = re.fullmatch(r"\w+ing: (.*); (\d\d:\d\d) (\w+) (ok|wrong)", parts.pop(0))
+            head = re.fullmatch(r"- \w+ing: (.*); (\d\d:\d\d) (\w+) (ok|wrong)", parts.pop(0))
             assert head is not None
             found.append(("role", head[3] in head[1].split(" or ")))
             assert (head[4] == "ok") == found[-1][1]
@@ -141,6 +141,30 @@ def test_the_question_never_stands_first_in_what_is_trained_on() -> None:
     assert len(places) > 300
     assert min(places) > 0.1
     assert any(place < 0.7 for place in places)
+
+
+def test_a_quarter_of_the_texts_has_words_of_its_own() -> None:
+    """Of one text only, and none that evaluation has; all else is of the seen half."""
+    rng = item_generator(3, "test", "words", "")
+    drawn = [corpus._words(rng) for _ in range(400)]
+    made = [words for words in drawn if words is not SEEN]
+    assert len(made) / 400 == pytest.approx(0.25, abs=0.06)
+    kept = {*UNSEEN.verbs, *UNSEEN.roles, *UNSEEN.things}
+    for words in made:
+        new = [*words.verbs, *words.roles, *words.things]
+        assert len(set(new)) == len(new) == 15
+        assert not kept & set(new)
+        assert (words.people, words.plans, words.units) == (SEEN.people, SEEN.plans, SEEN.units)
+    assert len({verb for words in made for verb in words.verbs}) > 4 * len(made)
+
+
+def test_a_step_and_its_deed_begin_with_the_same_tokens(
+    tokenizer: PreTrainedTokenizerFast,
+) -> None:
+    for stem in (*SEEN.verbs, *UNSEEN.verbs):
+        name, deed = (tokenizer.tokenize(f" {stem}{end}") for end in ("ing", "ed"))
+        assert (name[:-1], name[-1], deed[-1]) == (deed[:-1], "ing", "ed")
+    assert all(len(tokenizer.tokenize(f" {role}")) == 1 for role in SEEN.roles)
 
 
 def test_texts_follow_from_the_seed_alone() -> None:
