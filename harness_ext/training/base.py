@@ -14,7 +14,7 @@ from oodrop.harness_ext.training.tokens import END, PAD, Row, row_of, train_toke
 from oodrop.perturbers.rng import item_generator
 from oodrop.tasks.procedural import COMPACT
 
-SCHEDULE = Schedule(steps=12000, batch=8, rate=1.5e-3, prompt_weight=0.1, muon=3e-3)
+SCHEDULE = Schedule(steps=9000, batch=8, rate=1.5e-3, prompt_weight=0.1, muon=3e-3)
 _TOKENIZER_TEXTS = 4000
 
 
