@@ -53,6 +53,8 @@ _DRILL = (
     "Write what every part lacks.",
     "Say of every part what comes of it.",
 )
+# Roles, times and limits to be judged in a line.
+_PARTS = ((4, 0, 0), (4, 0, 0), (1, 3, 0), (1, 0, 3), (1, 1, 1))
 _DRILLS_ALONE, _DRILLS_END = 0.12, 0.5  # of the training
 _INSTRUCTION = re.compile(r'You may reason first\. End with a line that reads [^\n]*?"[.]')
 _ONSETS = (
@@ -91,14 +93,16 @@ def notes(procedure: Procedure, trace: Trace) -> str:
     Which of two numbers is the greater comes before what the rule makes of it, for the two at once
     are hard to learn.
 
-    Example: ``- sealing: clerk or cook; 09:11 cook ok, after rinsing 08:40 ok, 38 to 49 below, at
+    Terse, for a reply has 256 tokens.
+
+    Example: ``- sealing clerk ok cook ok; cook ok 09:11 after rinsing 08:40 ok 38 to 49 below at
     most ok``, all in one line
     """
     return "\n".join(_note(procedure, step, trace) for step in procedure.steps)
 
 
 def _note(procedure: Procedure, step: Step, trace: Trace) -> str:
-    head = f"- {step.name}: {' or '.join(step.roles)};"
+    head = _head(step.name, step.roles)
     event = trace.event(step.id)
     if event is None:
         if step.when is None:
@@ -106,7 +110,7 @@ def _note(procedure: Procedure, step: Step, trace: Trace) -> str:
         fact, holds = procedure.facts[step.when], trace.facts[step.when]
         said = fact.holds if holds else fact.fails
         return f"{head} not done, {said[:1].lower()}{said[1:-1]} {_fits(not holds)}"
-    parts = [f"{_clock(event)} {event.role} {_fits(event.role in step.roles)}"]
+    parts = [f"{event.role} {_fits(event.role in step.roles)} {_clock(event)}"]
     for before in step.requires:
         name, other = procedure.step(before).name, trace.event(before)
         if other is None:
@@ -116,7 +120,12 @@ def _note(procedure: Procedure, step: Step, trace: Trace) -> str:
     for limit, value in zip(step.limits, event.values, strict=True):
         parts.append(_compared(value, limit.value))
         parts.append(f"{_BOUNDS[limit.op]} {_fits(limit.holds(value))}")
-    return f"{head} {', '.join(parts)}"
+    return " ".join((head, *parts))
+
+
+def _head(name: str, roles: Sequence[str]) -> str:
+    """A step and who may do it; "ok" after each, so that it can be found again after the one."""
+    return f"- {name} {' '.join(f'{role} {_fits(True)}' for role in roles)};"
 
 
 def _compared(value: Decimal, bound: Decimal) -> str:
@@ -167,31 +176,37 @@ def pretraining_example(rng: random.Random, progress: float = 1.0) -> Example:
 
 def _drill(rng: random.Random) -> Example:
     """Notes without a story: every part of them is to be judged, and nothing to be looked up."""
-    lines = [_drilled(rng) for _ in range(8)]
-    asked = "\n".join(", ".join(part for part, _ in line) for line in lines)
-    replied = "\n".join(", ".join(f"{part} {found}" for part, found in line) for line in lines)
+    lines = [_drilled(rng) for _ in range(6)]
+    asked = "\n".join(" ".join(part for part, _ in line) for line in lines)
+    replied = "\n".join(" ".join(f"{part} {found}" for part, found in line) for line in lines)
     return Example(f"{choose(rng, _DRILL)}\n{asked}", replied)
 
 
 def _drilled(rng: random.Random) -> list[tuple[str, str]]:
-    """A line of notes: parts, each of which holds about half of the time."""
+    """A line of notes: parts, each of which holds about half of the time.
+
+    Mostly one kind of part over and over: the more of them, the sooner it is learnt.
+    """
     words = _words(rng)
-    verbs, roles = ([some[n] for n in permutation(rng, len(some))[:3]]
-                    for some in (words.verbs, words.roles))  # fmt: skip
-    allowed = roles[: 1 + below(rng, 2)]
-    role = choose(rng, allowed) if rng.random() < 0.5 else roles[2]
-    time, other = 480 + below(rng, 300), 480 + below(rng, 300)
-    head = f"- {verbs[0]}ing: {' or '.join(allowed)}; {stamp(None, time)[1]} {role}"
-    parts = [(head, _fits(role in allowed))]
-    if rng.random() < 0.5:
-        parts.append((f"after {verbs[1]}ing {stamp(None, other)[1]}", _fits(other < time)))
-    if rng.random() < 0.6:
+    verbs = [words.verbs[n] for n in permutation(rng, len(words.verbs))[:5]]
+    roles = [words.roles[n] for n in permutation(rng, len(words.roles))[:4]]
+    count = 1 + below(rng, 2)
+    who, befores, limits = choose(rng, _PARTS)
+    parts = [(roles[n], _fits(n < count)) for n in permutation(rng, 2 * count)[:who]]
+    time = 480 + below(rng, 300)
+    at = f"{stamp(None, time)[1]} "
+    for verb in verbs[1 : 1 + befores]:
+        other = 480 + below(rng, 300)
+        parts.append((f"{at}after {verb}ing {stamp(None, other)[1]}", _fits(other < time)))
+        at = ""
+    for _ in range(limits):
         bound = 20 + below(rng, 80)
         limit = Limit("", choose(rng, tuple(_BOUNDS)), Decimal(bound), "", Decimal(1))
         value = Decimal(max(0, bound + below(rng, 41) - 20))
         said, where = _compared(value, limit.value).rsplit(" ", 1)
         parts += [(said, where), (_BOUNDS[limit.op], _fits(limit.holds(value)))]
-    return parts
+    (first, found), *rest = parts
+    return [(f"{_head(f'{verbs[0]}ing', roles[:count])} {first}", found), *rest]
 
 
 def _task(rng: random.Random) -> tuple[tuple[str, ...], Callable[[Procedure, Trace], str]]:
@@ -303,11 +318,10 @@ def _manner(procedure: Procedure, rng: random.Random, plain: bool = False) -> bu
 def _clause(procedure: Procedure, step: Step, form: int) -> str:
     """A rule in other words than the canonical ones, in one of three forms."""
     roles = " or the ".join(step.roles)
-    name = f"{step.name[:1].upper()}{step.name[1:]}"
     parts = {
         1: f"The {roles} does the {step.name}",
-        2: f"{name} has to be done by the {roles}",
-        3: f"{name} ({roles})",
+        2: f"The {step.name} has to be done by the {roles}",
+        3: f"{step.name} ({roles})",
     }[form]
     for before in step.requires:
         parts += {1: ", but not before the {}", 2: " following the {}", 3: "; after the {}"}[

@@ -80,36 +80,40 @@ def test_no_suite_asks_in_a_way_that_was_trained_on() -> None:
     assert not names
 
 
+_JUDGED = re.compile(
+    r"(?:(?P<role>\w+)|(?:\d\d:\d\d )?after \w+ing (?P<other>\d\d:\d\d)"
+    r"|(?P<value>\d+) to (?P<bound>\d+) (?P<where>below|above|equal) at (?P<way>most|least))"
+    r" (?:ok|wrong)"
+)
+
+
 def test_a_drill_says_of_every_part_what_comes_of_it() -> None:
     rng = item_generator(1, "test", "drill", "")
     found: list[tuple[str, bool]] = []
     for _ in range(60):
         example = corpus._drill(rng)
         asked, replied = example.prompt.split("\n")[1:], example.reply.split("\n")
-        assert len(asked) == 8
+        assert len(asked) == len(replied) == 6
         for line, answer in zip(asked, replied, strict=True):
-            parts = answer.split(", ")
-            assert line == ", ".join(part.rsplit(" ", 1)[0] for part in parts)
-            head = re.fullmatch(r"- \w+ing: (.*); (\d\d:\d\d) (\w+) (ok|wrong)", parts.pop(0))
-            assert head is not None
-            found.append(("role", head[3] in head[1].split(" or ")))
-            assert (head[4] == "ok") == found[-1][1]
-            if parts and parts[0].startswith("after"):
-                order = re.fullmatch(r"after \w+ing (\d\d:\d\d) (ok|wrong)", parts.pop(0))
-                assert order is not None
-                found.append(("order", order[1] < head[2]))
-                assert (order[2] == "ok") == found[-1][1]
-            if parts:
-                limit = re.fullmatch(
-                    r"(\d+) to (\d+) (below|above|equal), at (most|least) (ok|wrong)",
-                    ", ".join(parts),
-                )
-                assert limit is not None
-                value, bound = int(limit[1]), int(limit[2])
-                where = {-1: "below", 0: "equal", 1: "above"}[(value > bound) - (value < bound)]
-                assert limit[3] == where
-                found.append((limit[4], value <= bound if limit[4] == "most" else value >= bound))
-                assert (limit[5] == "ok") == found[-1][1]
+            head, judged = answer.split("; ")
+            assert line == f"{head}; {re.sub(r' (ok|wrong|below|above|equal)', '', judged)}"
+            assert re.fullmatch(r"- \w+ing( \w+ ok)+", head)
+            time = re.search(r"(\d\d:\d\d) after", judged)
+            parts = list(_JUDGED.finditer(judged))
+            assert " ".join(part[0] for part in parts) == judged
+            for part in parts:
+                if part["role"]:
+                    found.append(("role", f" {part['role']} ok" in head))
+                elif part["other"]:
+                    assert time is not None
+                    found.append(("order", part["other"] < time[1]))
+                else:
+                    value, bound = int(part["value"]), int(part["bound"])
+                    where = {-1: "below", 0: "equal", 1: "above"}[(value > bound) - (value < bound)]
+                    assert part["where"] == where
+                    most = part["way"] == "most"
+                    found.append((part["way"], value <= bound if most else value >= bound))
+                assert part[0].endswith("ok" if found[-1][1] else "wrong")
     for kind in ("role", "order", "most", "least"):
         share = [holds for what, holds in found if what == kind]
         assert len(share) > 100

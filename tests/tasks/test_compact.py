@@ -141,7 +141,7 @@ def test_a_clause_says_all_that_a_step_asks_for() -> None:
     for procedure in build.procedures().values():
         for step in procedure.steps:
             text = build.clause(procedure, step)
-            assert text.startswith(f"{step.name.capitalize()}: by the ")
+            assert text.startswith(f"{step.name}: by the ")
             assert re.findall(r"(?:by|or) the (\w+)", text) == list(step.roles)
             assert re.findall(r"after the (\w+)", text) == [
                 _name(procedure, r) for r in step.requires

@@ -169,7 +169,7 @@ def draw_cast(words: Lexicon, procedure: Procedure, rng: random.Random) -> gener
 
 def clause(procedure: Procedure, step: Step) -> str:
     """One rule, in one short line; it names the step that it comes after."""
-    parts = [f"{step.name[:1].upper()}{step.name[1:]}: by the {' or the '.join(step.roles)}"]
+    parts = [f"{step.name}: by the {' or the '.join(step.roles)}"]
     parts += [f"after the {procedure.step(before).name}" for before in step.requires]
     if step.when:
         parts.append(f"only if {procedure.facts[step.when].clause}")
