@@ -9,9 +9,12 @@ from pathlib import Path
 
 from oodrop import NotComparableError, UnknownNameError
 from oodrop.reports.compare import differing, families_of, in_folder_order
+from oodrop.reports.engagement import engagement
+from oodrop.reports.model import Replies
 from oodrop.reports.pairing import Group, pair
 from oodrop.reports.pooling import in_order, pool
 from oodrop.reports.reader import read_runs
+from oodrop.reports.results import CANONICAL
 from oodrop.reports.statistics import ALL, OverSeeds, PairedScores, holm, over_seeds
 from oodrop.reports.statistics.answers.seeds import Of
 from oodrop.reports.statistics.answers.sensitivity import controls
@@ -42,6 +45,8 @@ class TaskRecipes:
         drops: under the same, canonical left out.
         noticed: under every control that changes the right answer, the share of the items that
             were right both before and after.
+        replies: canonical replies of the first recipe's checkpoints and of the second's, each in
+            their order; none where the task logs no more than scores.
     """
 
     task: str
@@ -51,6 +56,7 @@ class TaskRecipes:
     accuracies: tuple[RecipeRow, ...]
     drops: tuple[RecipeRow, ...]
     noticed: tuple[RecipeRow, ...]
+    replies: tuple[tuple[Replies, ...], tuple[Replies, ...]]
 
 
 @dataclass(frozen=True)
@@ -102,7 +108,7 @@ def compare_recipes(
         b=second,
         margin=margin,
         alpha=alpha,
-        tasks=tuple(_task(g.paired, (first, second), margin, alpha) for g in groups),
+        tasks=tuple(_task(g, (first, second), margin, alpha) for g in groups),
         notes=tuple(_notes(groups, (*first, *second))),
     )
 
@@ -125,8 +131,9 @@ def _notes(groups: Sequence[Group], names: Sequence[str]) -> Iterator[str]:
 
 
 def _task(
-    paired: PairedScores, two: tuple[tuple[str, ...], tuple[str, ...]], margin: float, alpha: float
+    group: Group, two: tuple[tuple[str, ...], tuple[str, ...]], margin: float, alpha: float
 ) -> TaskRecipes:
+    paired = group.paired
     families = families_of(paired)
     pooled = [*families, *([ALL] if families else [])]
     names = [*(v.slug for v in paired.variants if v.has_drop), *pooled]
@@ -139,7 +146,16 @@ def _task(
         accuracies=_rows(paired, two, (None, *names), "accuracy", alpha),
         drops=_rows(paired, two, names, "drop", alpha),
         noticed=_rows(paired, two, controls(paired), "noticed", alpha),
+        replies=_replies(group, two),
     )
+
+
+def _replies(
+    group: Group, two: tuple[tuple[str, ...], tuple[str, ...]]
+) -> tuple[tuple[Replies, ...], tuple[Replies, ...]]:
+    found = {e.checkpoint: e.replies for e in engagement(group) if e.variant == CANONICAL}
+    first, second = (tuple(found[name] for name in names if found) for names in two)
+    return first, second
 
 
 def _rows(

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from statistics import fmean
 
 import orjson
 
+from oodrop.reports.model import Replies
 from oodrop.reports.recipes import RecipeComparison, RecipeRow, TaskRecipes
 from oodrop.reports.render.document import Document, Part
+from oodrop.reports.render.engagement import COLUMNS, Column
 from oodrop.reports.render.jsonfile import plain
 from oodrop.reports.render.points import NOTHING, count, percent, points, span
 from oodrop.reports.render.questions import p_words, starred, under
@@ -16,6 +19,7 @@ from oodrop.reports.statistics import OverSeeds
 
 SCHEMA = "oodrop-recipes"
 SCHEMA_VERSION = "0.1"
+_OF_SCORES = {"right", "wrong"}
 
 
 def recipes_document(comparison: RecipeComparison) -> Document:
@@ -39,8 +43,8 @@ def recipes_json(comparison: RecipeComparison) -> bytes:
 
 
 def recipe_tables(task: TaskRecipes) -> tuple[Table, ...]:
-    """Drops, what sets them apart, what is noticed, and accuracies; empty ones left out."""
-    tables = (_drops(task), _apart(task), _noticed(task), _accuracies(task))
+    """Drops, what sets them apart, what is noticed, accuracies, replies; empty ones left out."""
+    tables = (_drops(task), _apart(task), _noticed(task), _accuracies(task), _replies(task))
     return tuple(table for table in tables if table.rows)
 
 
@@ -107,6 +111,29 @@ def _accuracies(task: TaskRecipes) -> Table:
         4,
         tuple(tuple(_accuracy(row)) for row in task.accuracies),
     )
+
+
+def _replies(task: TaskRecipes) -> Table:
+    found = []
+    for column in COLUMNS:
+        cells = [_over(column, replies) for replies in task.replies]
+        if column.name not in _OF_SCORES and any(cell != NOTHING for cell in cells):
+            found.append((column.heading, *cells))
+    return Table(
+        "How do they reply?",
+        "To canonical prompts: mean over the seeds of a recipe, the least and the most of one.",
+        ("Replies", "First", "Second"),
+        2,
+        tuple(found),
+    )
+
+
+def _over(column: Column, replies: Sequence[Replies]) -> str:
+    known = [value for value in map(column.of, replies) if value is not None]
+    if not known or len(known) < len(replies):
+        return NOTHING
+    mean, least, most = (column.words(v) for v in (fmean(known), min(known), max(known)))
+    return f"{mean} ({least} to {most})"
 
 
 def _accuracy(row: RecipeRow) -> Iterator[str]:

@@ -25,8 +25,11 @@ ITEMS = range(300)
 KINDS = (CANONICAL, TYPO, ORDER, NEGATION)
 
 
-def write(folder: Path, name: str, typo: int, seed: int) -> None:
-    """Nine of ten canonical items right, and some `typo` of ten wrong under typos."""
+def write(folder: Path, name: str, typo: int, seed: int, tokens: float | None = None) -> None:
+    """Nine of ten canonical items right, and some `typo` of ten wrong under typos.
+
+    With `tokens` before every answer, where something is to be logged of that.
+    """
 
     def canonical(k: int) -> float:
         return float((k + seed) % 10 != 0)
@@ -42,6 +45,10 @@ def write(folder: Path, name: str, typo: int, seed: int) -> None:
         f"oodrop__{kind.slug}__everyday": rows(kind, items=ITEMS, score=scores[kind])
         for kind in KINDS
     }
+    if tokens is not None:
+        told = {"parsed": 1.0, "reasoning_tokens": tokens, "at_once": float(tokens < 10)}
+        for row in tasks[f"oodrop__{CANONICAL.slug}__everyday"]:
+            row.update(told)
     write_run(mark(folder / name, name), tasks, model_args=f"pretrained=org/{name}")
 
 
@@ -122,6 +129,24 @@ def test_markdown_has_every_row_and_no_marks_of_a_name(tmp_path: Path) -> None:
     assert points(task.drops[0].apart.estimate) in rows_of[1].replace("\\*", "")
     assert page.count("\n### ") == 4
     assert f"\n| {NEGATION.slug} |" in page
+
+
+def test_replies_are_told_of_each_recipe_where_something_is_logged(
+    tmp_path: Path, seeds: Path
+) -> None:
+    (silent,) = compare_recipes([seeds], a="fragile-*", b="steady-*").tasks
+    assert silent.replies == ((), ())
+    for seed, tokens in enumerate((2.0, 4.0)):
+        write(tmp_path / "told", f"new-{seed}", 4, seed, tokens)
+        write(tmp_path / "told", f"old-{seed}", 0, seed, 40.0 + seed)
+    found = compare_recipes([tmp_path / "told"], a="new-*", b="old-*")
+    new, old = found.tasks[0].replies
+    assert [r.mean_tokens for r in new] == [2.0, 4.0]
+    assert [r.at_once for r in old] == [0.0, 0.0]
+    page = document_markdown(recipes_document(found))
+    assert "| Answered at once | 100.0% (100.0% to 100.0%) | 0.0% (0.0% to 0.0%) |" in page
+    assert "| 3.0 (2.0 to 4.0) | 40.5 (40.0 to 41.0) |" in page
+    assert "broken off" not in page  # of that nothing is logged
 
 
 def test_command(seeds: Path, capsys: pytest.CaptureFixture[str]) -> None:
