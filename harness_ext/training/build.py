@@ -117,7 +117,7 @@ def train(folder: Path, part: Part, seed: int, tell: Tell) -> float | None:
     place = folder / part.name
     place.mkdir(parents=True, exist_ok=True)
     part.train(place, tell)
-    page = card(part.name, seed, part.schedule, _parameters(place))
+    page = card(part.name, seed, part.schedule, parameters(place))
     (place / "README.md").write_text(page, encoding="utf-8")
     text = json.dumps(_note(part, seed), indent=1)
     new = place / f"{NOTE}.new"
@@ -136,7 +136,8 @@ def _note(part: Part, seed: int) -> dict[str, Any]:
     return note
 
 
-def _parameters(place: Path) -> int:
+def parameters(place: Path) -> int:
+    """How many a checkpoint's own file has."""
     (weights,) = place.glob("*.safetensors")
     with safe_open(weights, "pt") as file:
         return sum(file.get_tensor(name).numel() for name in file.keys())  # noqa: SIM118  # no mapping

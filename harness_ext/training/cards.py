@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import textwrap
+from collections.abc import Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import jinja2
@@ -15,7 +17,18 @@ from oodrop.tasks.procedural import COMPACT
 _TEMPLATE = Path(__file__).parent / "card.md.jinja"
 
 
-def card(name: str, seed: int, schedule: Schedule, parameters: int) -> str:
+@dataclass(frozen=True)
+class Figure:
+    """A measured number: of what, of this seed, and over all seeds; in words."""
+
+    what: str
+    own: str
+    seeds: str
+
+
+def card(
+    name: str, seed: int, schedule: Schedule, parameters: int, figures: Sequence[Figure] = ()
+) -> str:
     """What it is, what it was trained on, how, and what it is not for; a page of Markdown.
 
     Args:
@@ -23,6 +36,7 @@ def card(name: str, seed: int, schedule: Schedule, parameters: int) -> str:
         seed: what it was trained with.
         schedule: how long and how hard.
         parameters: how many it has.
+        figures: what was measured of it and of other seeds; none where nothing was.
     """
     recipe, items = RECIPES.get(name), len(COMPACT.docs("train"))
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701  # Markdown
@@ -34,6 +48,7 @@ def card(name: str, seed: int, schedule: Schedule, parameters: int) -> str:
         rank=RANK,
         entries=f"{ENTRIES:,}",
         parameters=f"{parameters:,}",
+        figures=figures,
         items=f"{items:,}",
         epochs=f"{schedule.steps * schedule.batch / items:.1f}",
         command=f"oodrop train-reference --recipes {name} --seed {seed} --base BASE -o FOLDER"
@@ -45,4 +60,6 @@ def card(name: str, seed: int, schedule: Schedule, parameters: int) -> str:
 
 
 def _filled(paragraph: str) -> str:
+    if paragraph.startswith("|"):
+        return paragraph
     return textwrap.fill(" ".join(paragraph.split()), 100, break_on_hyphens=False)
