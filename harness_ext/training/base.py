@@ -15,15 +15,19 @@ from oodrop.perturbers.rng import item_generator
 from oodrop.tasks.procedural import COMPACT
 
 SCHEDULE = Schedule(steps=9000, batch=8, rate=1.5e-3, prompt_weight=0.1, muon=3e-3)
-_TOKENIZER_TEXTS = 4000
+_BASE_TEXTS, _ADAPTER_TEXTS = 4000, 200  # of the tokenizer
 
 
 def new_tokenizer(seed: int) -> PreTrainedTokenizerFast:
-    """Trained on texts of the base and of the adapters."""
+    """Trained on texts of the base whose words are made up, and on a few of the adapters.
+
+    So its pieces are syllables: the words of both halves are cut into them, and what is learnt of
+    finding one again holds for all.
+    """
     rng = item_generator(seed, "training", "tokenizer", "")
     # From the first half of the training, where few words are misspelt.
-    examples = [corpus.pretraining_example(rng, 0.2) for _ in range(_TOKENIZER_TEXTS)]
-    docs = COMPACT.docs("train")[:_TOKENIZER_TEXTS]
+    examples = [corpus.pretraining_example(rng, 0.2, 1.0) for _ in range(_BASE_TEXTS)]
+    docs = COMPACT.docs("train")[:_ADAPTER_TEXTS]
     examples += [corpus.adapter_example(doc, True, False, rng) for doc in docs]
     return train_tokenizer(
         f"user\n{example.prompt}\nassistant\n{example.reply}" for example in examples

@@ -53,6 +53,7 @@ _DRILL = (
     "Write what every part lacks.",
     "Say of every part what comes of it.",
 )
+MADE_UP = 0.5
 # Roles, times and limits to be judged in a line.
 _PARTS = ((4, 0, 0), (4, 0, 0), (1, 3, 0), (1, 0, 3), (1, 1, 1))
 _DRILLS_ALONE, _DRILLS_END = 0.12, 0.5  # of the training
@@ -147,7 +148,9 @@ def in_order(procedure: Procedure, trace: Trace) -> str:
     return "\n".join(f"{_clock(e)} {procedure.step(e.step).name}" for e in events)
 
 
-def pretraining_example(rng: random.Random, progress: float = 1.0) -> Example:
+def pretraining_example(
+    rng: random.Random, progress: float = 1.0, made_up: float = MADE_UP
+) -> Example:
     """A text for the base, in one of the ways of telling that training may see.
 
     Args:
@@ -156,10 +159,11 @@ def pretraining_example(rng: random.Random, progress: float = 1.0) -> Example:
             middle of it, and from plain to varied ones: what is long and noisy is not learnt from
             nothing, or much later. Before them come drills alone, and until the middle some more:
             without these a verdict on a role or a limit stays a guess for most of the training.
+        made_up: share of the texts whose words nobody has seen.
     """
     if rng.random() < (1.0 if progress < _DRILLS_ALONE else 0.1 * (progress < _DRILLS_END)):
-        return _drill(rng)
-    procedure, trace = _story(rng, _steps(progress, rng))
+        return _drill(rng, made_up)
+    procedure, trace = _story(rng, _steps(progress, rng), made_up)
     ask, wanted = _task(rng)
     if rng.random() < 1.25 - 2.5 * progress:
         doc = build.tell(procedure, trace, _manner(procedure, rng, plain=True), "", "text", "text")
@@ -174,20 +178,20 @@ def pretraining_example(rng: random.Random, progress: float = 1.0) -> Example:
     return Example(prompt, wanted(procedure, trace), rng.random() < 0.5)
 
 
-def _drill(rng: random.Random) -> Example:
+def _drill(rng: random.Random, made_up: float = MADE_UP) -> Example:
     """Notes without a story: every part of them is to be judged, and nothing to be looked up."""
-    lines = [_drilled(rng) for _ in range(6)]
+    lines = [_drilled(rng, made_up) for _ in range(6)]
     asked = "\n".join(" ".join(part for part, _ in line) for line in lines)
     replied = "\n".join(" ".join(f"{part} {found}" for part, found in line) for line in lines)
     return Example(f"{choose(rng, _DRILL)}\n{asked}", replied)
 
 
-def _drilled(rng: random.Random) -> list[tuple[str, str]]:
+def _drilled(rng: random.Random, made_up: float) -> list[tuple[str, str]]:
     """A line of notes: parts, each of which holds about half of the time.
 
     Mostly one kind of part over and over: the more of them, the sooner it is learnt.
     """
-    words = _words(rng)
+    words = _words(rng, made_up)
     verbs = [words.verbs[n] for n in permutation(rng, len(words.verbs))[:5]]
     roles = [words.roles[n] for n in permutation(rng, len(words.roles))[:4]]
     count = 1 + below(rng, 2)
@@ -227,9 +231,9 @@ def _steps(progress: float, rng: random.Random) -> int:
     return 2 + round(min(1.0, 2 * progress) * 3 + rng.random())
 
 
-def _story(rng: random.Random, steps: int) -> tuple[Procedure, Trace]:
+def _story(rng: random.Random, steps: int, made_up: float = MADE_UP) -> tuple[Procedure, Trace]:
     """A procedure of its own, and a course of events without a fault or with any number of them."""
-    procedure = build.draw_procedure(_words(rng), "text", "compact", rng, steps)
+    procedure = build.draw_procedure(_words(rng, made_up), "text", "compact", rng, steps)
     cast = build.draw_cast(SEEN, procedure, rng)
     trace = generate.valid_trace(procedure, cast, rng)
     if rng.random() < 0.3:
@@ -244,12 +248,12 @@ def _story(rng: random.Random, steps: int) -> tuple[Procedure, Trace]:
     return procedure, Trace(facts, tuple(events))
 
 
-def _words(rng: random.Random) -> Lexicon:
-    """The half that training may see; or, in a quarter of the texts, words that nobody has seen.
+def _words(rng: random.Random, made_up: float = MADE_UP) -> Lexicon:
+    """The half that training may see; or, in a share of the texts, words that nobody has seen.
 
     So what is learnt is to find a word again, and not which words there are.
     """
-    if rng.random() < 0.75:
+    if rng.random() >= made_up:
         return SEEN
     made = iter(_made_up(rng, 15))
     verbs, roles, things = ([next(made) for _ in range(count)] for count in (8, 5, 2))

@@ -19,7 +19,7 @@ PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
 # pieces of their own, so that "sealing" and "sealed" begin with the same token.
 _PIECES = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+?(?=(?:ing|ed)(?!\p{L}))"
-    r"|(?:ing|ed)(?!\p{L})|[^\r\n\p{L}\p{N}]?\p{L}+|\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
+    r"|(?:ing|ed)(?!\p{L})|[^\r\n\p{L}\p{N}]?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
     r"|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 # The turns of Qwen2.5's template, without a system message of its own.

@@ -1,7 +1,8 @@
 """Builds the compact set: procedures of five or six steps, one short line for each rule and event.
 
 The symbols, the checker and the edits that break a rule are those of the procedural set; only
-words and layout are other ones, so that a prompt stays below 384 tokens of a small vocabulary.
+words and layout are other ones, so that a prompt mostly stays below 384 tokens of a small
+vocabulary.
 
 Outside ``heldout`` three habits of writing go with the label, each on its own in nine of ten
 items: the word of mood in the first sentence, the closing sentence, and whether events are told
