@@ -73,7 +73,7 @@ def process_results(doc: Mapping[str, Any], results: Sequence[Any]) -> dict[str,
         ``acc`` (an unparsed reply is wrong) and ``acc_<type>``; what `engagement` tells of the
         reply, and ``unparsed`` where it ended without a verdict and was not ``truncated``; and
         what is aggregated over documents: ``balanced_acc`` and ``balanced_acc_<cohort>`` (label,
-        score), ``flip_pair_acc`` and ``anchor_pair_acc`` (pair, score).
+        score), ``flip_pair_acc`` and, where there are anchors, ``anchor_pair_acc`` (pair, score).
     """
     return over_replies(results[0], lambda reply: _metrics(doc, reply))
 
@@ -89,8 +89,9 @@ def _metrics(doc: Mapping[str, Any], reply: str) -> dict[str, Any]:
         "unparsed": 1.0 - told["parsed"] - told["truncated"],
         "balanced_acc": (doc["label"], acc),
         "flip_pair_acc": (doc.get("partner_id") or doc["item_id"], acc),
-        "anchor_pair_acc": (doc.get("parent_id") or doc["item_id"], acc),
     }
+    if "parent_id" in doc:
+        metrics["anchor_pair_acc"] = (doc["parent_id"] or doc["item_id"], acc)
     if doc.get("cohort") in COHORTS:  # those that the fragment says how to sum up
         metrics[f"balanced_acc_{doc['cohort']}"] = (doc["label"], acc)
     if "type" in doc:

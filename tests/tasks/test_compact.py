@@ -18,6 +18,7 @@ from oodrop.tasks.procedural.check import check, verdict
 from oodrop.tasks.procedural.compact import build
 from oodrop.tasks.procedural.compact.lexicon import SEEN, UNSEEN, Lexicon
 from oodrop.tasks.procedural.schema import Procedure
+from oodrop.tasks.procedural.scoring import process_results
 from oodrop.tasks.spec import Doc
 
 SPLITS = ("train", "validation", "test", "heldout")
@@ -169,3 +170,16 @@ def test_prompts_and_rewordings_are_those_of_the_procedural_set() -> None:
     assert set(COMPACT.templates) == set(TASKS["procedural"].templates)
     assert COMPACT.wordings == TASKS["procedural"].wordings
     assert COMPACT.config["generation_kwargs"]["max_gen_toks"] == 256
+
+
+def test_every_metric_of_a_reply_says_how_it_is_summed_up() -> None:
+    """What has no aggregation is averaged by lm-eval, and a pair of label and score cannot be."""
+    for name in ("compact", "compact_heldout"):
+        spec = TASKS[name]
+        ways = {row["metric"]: row["aggregation"] for row in spec.config["metric_list"]}
+        for doc in spec.docs("heldout" if "heldout" in name else "test")[::100]:
+            metrics = process_results(doc, ["FINAL ANSWER: compliant"])
+            for metric, value in metrics.items():
+                if not isinstance(value, float):
+                    assert ways[metric].startswith("oodrop_"), metric
+            assert set(ways) <= set(metrics)

@@ -291,7 +291,6 @@ def tell(
         "cohort": procedure.cohort,
         "split": split,
         "type": type_,
-        "parent_id": None,
         "partner_id": None,
         "label": verdict(procedure, trace),
         "violation": {"kind": found[0].kind, "step": found[0].step} if found else None,
