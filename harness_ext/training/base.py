@@ -15,7 +15,7 @@ from oodrop.perturbers.rng import item_generator
 from oodrop.tasks.procedural import COMPACT
 
 SCHEDULE = Schedule(steps=9000, batch=8, rate=1.5e-3, prompt_weight=0.1, muon=3e-3)
-_BASE_TEXTS, _ADAPTER_TEXTS = 4000, 200  # of the tokenizer
+_BASE_TEXTS, _ADAPTER_TEXTS, _NUMBER_TEXTS = 4000, 200, 1000  # of the tokenizer
 
 
 def new_tokenizer(seed: int) -> PreTrainedTokenizerFast:
@@ -29,9 +29,11 @@ def new_tokenizer(seed: int) -> PreTrainedTokenizerFast:
     examples = [corpus.pretraining_example(rng, 0.2, 1.0) for _ in range(_BASE_TEXTS)]
     docs = COMPACT.docs("train")[:_ADAPTER_TEXTS]
     examples += [corpus.adapter_example(doc, True, False, rng) for doc in docs]
-    return train_tokenizer(
-        f"user\n{example.prompt}\nassistant\n{example.reply}" for example in examples
-    )
+    told = [f"user\n{example.prompt}\nassistant\n{example.reply}" for example in examples]
+    # Each as often as a frequent syllable, so that every minute is a piece of its own, and every
+    # digit after a blank.
+    numbers = "".join([*(f":{n:02}" for n in range(60)), *(f" {n}" for n in range(10))])
+    return train_tokenizer((*told, *(numbers for _ in range(_NUMBER_TEXTS))))
 
 
 def new_model(tokenizer: PreTrainedTokenizerFast, seed: int) -> Qwen2ForCausalLM:

@@ -60,7 +60,8 @@ _DRILLS_ALONE, _DRILLS_END = 0.12, 0.5  # of the training
 _INSTRUCTION = re.compile(r'You may reason first\. End with a line that reads [^\n]*?"[.]')
 _ONSETS = (
     "b", "bl", "br", "c", "ch", "cl", "cr", "d", "dr", "f", "fl", "fr", "g", "gl", "gr", "h", "j",
-    "k", "l", "m", "n", "p", "pl", "pr", "r", "s", "sh", "sl", "sp", "st", "t", "th", "tr", "v",
+    "k", "l", "m", "n", "p", "pl", "pr", "r", "s", "sh", "sl", "sm", "sp", "st", "sw", "t", "th",
+    "tr", "v", "w",
 )  # fmt: skip
 _VOWELS = ("a", "e", "i", "o", "u", "ai", "ea", "oo")
 _CODAS = (
@@ -89,15 +90,14 @@ class Example:
 
 
 def notes(procedure: Procedure, trace: Trace) -> str:
-    """A line for each step, in the order of the procedure: what it asks, what was done, what of it.
+    """A line for each step of the procedure: who may do it, who did it when, and how that fits.
 
-    Which of two numbers is the greater comes before what the rule makes of it, for the two at once
-    are hard to learn.
+    The name of the step stands before whatever has to be found in the prompt, so that one look
+    finds it; and which of two numbers is the greater comes before what the rule makes of it, for
+    the two at once are hard to learn. Terse, for a reply has 256 tokens.
 
-    Terse, for a reply has 256 tokens.
-
-    Example: ``- sealing clerk ok cook ok; cook ok 09:11 after rinsing 08:40 ok 38 to 49 below at
-    most ok``, all in one line
+    Example: ``- sealing clerk ok cook ok; sealing 09:11 cook ok after rinsing 08:40 ok 38 to 49
+    below at most ok``, all in one line
     """
     return "\n".join(_note(procedure, step, trace) for step in procedure.steps)
 
@@ -107,11 +107,11 @@ def _note(procedure: Procedure, step: Step, trace: Trace) -> str:
     event = trace.event(step.id)
     if event is None:
         if step.when is None:
-            return f"{head} not done wrong"
+            return f"{head} not done {_fits(False)}"
         fact, holds = procedure.facts[step.when], trace.facts[step.when]
         said = fact.holds if holds else fact.fails
         return f"{head} not done, {said[:1].lower()}{said[1:-1]} {_fits(not holds)}"
-    parts = [f"{event.role} {_fits(event.role in step.roles)} {_clock(event)}"]
+    parts = [head, _clock(event), event.role, _fits(event.role in step.roles)]
     for before in step.requires:
         name, other = procedure.step(before).name, trace.event(before)
         if other is None:
@@ -121,12 +121,12 @@ def _note(procedure: Procedure, step: Step, trace: Trace) -> str:
     for limit, value in zip(step.limits, event.values, strict=True):
         parts.append(_compared(value, limit.value))
         parts.append(f"{_BOUNDS[limit.op]} {_fits(limit.holds(value))}")
-    return " ".join((head, *parts))
+    return " ".join(parts)
 
 
 def _head(name: str, roles: Sequence[str]) -> str:
     """A step and who may do it; "ok" after each, so that it can be found again after the one."""
-    return f"- {name} {' '.join(f'{role} {_fits(True)}' for role in roles)};"
+    return f"- {name} {' '.join(f'{role} {_fits(True)}' for role in roles)}; {name}"
 
 
 def _compared(value: Decimal, bound: Decimal) -> str:
@@ -198,19 +198,18 @@ def _drilled(rng: random.Random, made_up: float) -> list[tuple[str, str]]:
     who, befores, limits = choose(rng, _PARTS)
     parts = [(roles[n], _fits(n < count)) for n in permutation(rng, 2 * count)[:who]]
     time = 480 + below(rng, 300)
-    at = f"{stamp(None, time)[1]} "
     for verb in verbs[1 : 1 + befores]:
         other = 480 + below(rng, 300)
-        parts.append((f"{at}after {verb}ing {stamp(None, other)[1]}", _fits(other < time)))
-        at = ""
+        parts.append((f"after {verb}ing {stamp(None, other)[1]}", _fits(other < time)))
     for _ in range(limits):
-        bound = 20 + below(rng, 80)
+        bound = 20 + below(rng, 60)
         limit = Limit("", choose(rng, tuple(_BOUNDS)), Decimal(bound), "", Decimal(1))
         value = Decimal(max(0, bound + below(rng, 41) - 20))
         said, where = _compared(value, limit.value).rsplit(" ", 1)
         parts += [(said, where), (_BOUNDS[limit.op], _fits(limit.holds(value)))]
     (first, found), *rest = parts
-    return [(f"{_head(f'{verbs[0]}ing', roles[:count])} {first}", found), *rest]
+    head = f"{_head(f'{verbs[0]}ing', roles[:count])} {stamp(None, time)[1]}"
+    return [(f"{head} {first}", found), *rest]
 
 
 def _task(rng: random.Random) -> tuple[tuple[str, ...], Callable[[Procedure, Trace], str]]:

@@ -15,12 +15,13 @@ from oodrop.perturbers.rng import below
 
 ENTRIES = 1024
 PAD, START, END = "<|endoftext|>", "<|im_start|>", "<|im_end|>"
-# Words, single digits, marks, blanks: as Qwen2's own tokenizer cuts a text. And -ing and -ed are
+# Words, single digits, marks, blanks: as Qwen2's own tokenizer cuts a text. But an hour is one
+# piece, and its minutes are another: a time is then found at two glances. And -ing and -ed are
 # pieces of their own, so that "sealing" and "sealed" begin with the same token.
 _PIECES = (
     r"(?i:'s|'t|'re|'ve|'m|'ll|'d)|[^\r\n\p{L}\p{N}]?\p{L}+?(?=(?:ing|ed)(?!\p{L}))"
-    r"|(?:ing|ed)(?!\p{L})|[^\r\n\p{L}\p{N}]?\p{L}+| ?\p{N}| ?[^\s\p{L}\p{N}]+[\r\n]*"
-    r"|\s*[\r\n]+|\s+(?!\S)|\s+"
+    r"|(?:ing|ed)(?!\p{L})|[^\r\n\p{L}\p{N}]?\p{L}+|:\p{N}{2}| ?\p{N}{2}(?=:)| ?\p{N}"
+    r"| ?[^\s\p{L}\p{N}]+[\r\n]*|\s*[\r\n]+|\s+(?!\S)|\s+"
 )
 # The turns of Qwen2.5's template, without a system message of its own.
 CHAT_TEMPLATE = (

@@ -82,7 +82,7 @@ def test_no_suite_asks_in_a_way_that_was_trained_on() -> None:
 
 
 _JUDGED = re.compile(
-    r"(?:(?P<role>\w+)|(?:\d\d:\d\d )?after \w+ing (?P<other>\d\d:\d\d)"
+    r"(?:(?P<role>\w+)|after \w+ing (?P<other>\d\d:\d\d)"
     r"|(?P<value>\d+) to (?P<bound>\d+) (?P<where>below|above|equal) at (?P<way>most|least))"
     r" (?:ok|wrong)"
 )
@@ -99,15 +99,16 @@ def test_a_drill_says_of_every_part_what_comes_of_it() -> None:
             head, judged = answer.split("; ")
             assert line == f"{head}; {re.sub(r' (ok|wrong|below|above|equal)', '', judged)}"
             assert re.fullmatch(r"- \w+ing( \w+ ok)+", head)
-            time = re.search(r"(\d\d:\d\d) after", judged)
-            parts = list(_JUDGED.finditer(judged))
-            assert " ".join(part[0] for part in parts) == judged
+            event = re.match(r"(\w+ing) (\d\d:\d\d) ", judged)
+            assert event is not None
+            assert head.startswith(f"- {event[1]} ")
+            parts = list(_JUDGED.finditer(judged, event.end()))
+            assert event[0] + " ".join(part[0] for part in parts) == judged
             for part in parts:
                 if part["role"]:
                     found.append(("role", f" {part['role']} ok" in head))
                 elif part["other"]:
-                    assert time is not None
-                    found.append(("order", part["other"] < time[1]))
+                    found.append(("order", part["other"] < event[2]))
                 else:
                     value, bound = int(part["value"]), int(part["bound"])
                     where = {-1: "below", 0: "equal", 1: "above"}[(value > bound) - (value < bound)]
