@@ -19,10 +19,9 @@ from oodrop.perturbers.variant import CANONICAL
 from oodrop.tasks.procedural import COMPACT, generate, lexicon
 from oodrop.tasks.procedural.compact import build
 from oodrop.tasks.procedural.compact.lexicon import SEEN, UNSEEN, Lexicon
-from oodrop.tasks.procedural.render import stamp, told
+from oodrop.tasks.procedural.render import stamp
 from oodrop.tasks.procedural.schema import Limit, Procedure, Step
 from oodrop.tasks.procedural.trace import Event, Trace
-from oodrop.tasks.procedural.voices import BRIEF_NAME, Telling
 from oodrop.tasks.spec import Doc
 
 # The prompts and rewordings that training may see; evaluation has the others.
@@ -52,6 +51,11 @@ _ENDINGS = (
 _DRILL = (
     "Write what every part lacks.",
     "Say of every part what comes of it.",
+)
+_ASIDES = (
+    "at {clock} the {role} {person} {did}.",
+    "{clock}: {person} ({role}) {did}.",
+    "the {role} {person}, {clock}, {did}.",
 )
 MADE_UP = 0.5
 # Roles, times and limits to be judged in a line.
@@ -92,18 +96,18 @@ class Example:
 def notes(procedure: Procedure, trace: Trace) -> str:
     """A line for each step of the procedure: who may do it, who did it when, and how that fits.
 
-    The name of the step stands before whatever has to be found in the prompt, so that one look
-    finds it; and which of two numbers is the greater comes before what the rule makes of it, for
-    the two at once are hard to learn. Terse, for a reply has 256 tokens.
+    The deed stands before whatever has to be found behind it in the prompt, so that one look finds
+    it; and which of two numbers is the greater comes before what the rule makes of it, for the two
+    at once are hard to learn. Terse, for a reply has 256 tokens.
 
-    Example: ``- sealing clerk ok cook ok; sealing 09:11 cook ok after rinsing 08:40 ok 38 to 49
-    below at most ok``, all in one line
+    Example: ``- sealing clerk ok cook ok; sealed 09:11 cook ok after rinsed 08:40 ok 38 to 49 below
+    at most ok``, all in one line
     """
     return "\n".join(_note(procedure, step, trace) for step in procedure.steps)
 
 
 def _note(procedure: Procedure, step: Step, trace: Trace) -> str:
-    head = _head(step.name, step.roles)
+    head = _head(step.id, step.roles)
     event = trace.event(step.id)
     if event is None:
         if step.when is None:
@@ -113,20 +117,20 @@ def _note(procedure: Procedure, step: Step, trace: Trace) -> str:
         return f"{head} not done, {said[:1].lower()}{said[1:-1]} {_fits(not holds)}"
     parts = [head, _clock(event), event.role, _fits(event.role in step.roles)]
     for before in step.requires:
-        name, other = procedure.step(before).name, trace.event(before)
+        other = trace.event(before)
         if other is None:
-            parts.append(f"after {name} not done")
+            parts.append(f"after {before}ed not done")
         else:
-            parts.append(f"after {name} {_clock(other)} {_fits(other.time < event.time)}")
+            parts.append(f"after {before}ed {_clock(other)} {_fits(other.time < event.time)}")
     for limit, value in zip(step.limits, event.values, strict=True):
         parts.append(_compared(value, limit.value))
         parts.append(f"{_BOUNDS[limit.op]} {_fits(limit.holds(value))}")
     return " ".join(parts)
 
 
-def _head(name: str, roles: Sequence[str]) -> str:
+def _head(verb: str, roles: Sequence[str]) -> str:
     """A step and who may do it; "ok" after each, so that it can be found again after the one."""
-    return f"- {name} {' '.join(f'{role} {_fits(True)}' for role in roles)}; {name}"
+    return f"- {verb}ing {' '.join(f'{role} {_fits(True)}' for role in roles)}; {verb}ed"
 
 
 def _compared(value: Decimal, bound: Decimal) -> str:
@@ -200,7 +204,7 @@ def _drilled(rng: random.Random, made_up: float) -> list[tuple[str, str]]:
     time = 480 + below(rng, 300)
     for verb in verbs[1 : 1 + befores]:
         other = 480 + below(rng, 300)
-        parts.append((f"after {verb}ing {stamp(None, other)[1]}", _fits(other < time)))
+        parts.append((f"after {verb}ed {stamp(None, other)[1]}", _fits(other < time)))
     for _ in range(limits):
         bound = 20 + below(rng, 60)
         limit = Limit("", choose(rng, tuple(_BOUNDS)), Decimal(bound), "", Decimal(1))
@@ -208,7 +212,7 @@ def _drilled(rng: random.Random, made_up: float) -> list[tuple[str, str]]:
         said, where = _compared(value, limit.value).rsplit(" ", 1)
         parts += [(said, where), (_BOUNDS[limit.op], _fits(limit.holds(value)))]
     (first, found), *rest = parts
-    head = f"{_head(f'{verbs[0]}ing', roles[:count])} {stamp(None, time)[1]}"
+    head = f"{_head(verbs[0], roles[:count])} {stamp(None, time)[1]}"
     return [(f"{head} {first}", found), *rest]
 
 
@@ -342,9 +346,13 @@ def _clause(procedure: Procedure, step: Step, form: int) -> str:
 
 def _aside(procedure: Procedure, rng: random.Random) -> str:
     """What somebody also did, and no step asks for."""
-    telling = Telling(BRIEF_NAME, choose(rng, SEEN.plans), 0)
-    who = (choose(rng, SEEN.people), choose(rng, tuple(procedure.roles)))
-    return told(None, 480 + below(rng, 300), who, choose(rng, DISTRACTORS), telling)
+    said = choose(rng, _ASIDES).format(
+        clock=stamp(None, 480 + below(rng, 300))[1],
+        role=choose(rng, tuple(procedure.roles)),
+        person=choose(rng, SEEN.people),
+        did=choose(rng, DISTRACTORS),
+    )
+    return f"{said[0].upper()}{said[1:]}"
 
 
 def _some_order(texts: Sequence[str], rng: random.Random) -> list[str]:

@@ -72,7 +72,13 @@ def told(
     date, clock = stamp(start, time)
     person, role = who
     return telling.parts()[0].format(
-        date=date, clock=clock, person=person, role=role, Role=_capital(role), did=did
+        date=date,
+        clock=clock,
+        person=person,
+        role=role,
+        Role=_capital(role),
+        did=did,
+        Did=_capital(did),
     )
 
 

@@ -3,7 +3,8 @@
 Every plan states the date and the clock time in full, and each person with a role, so that no
 order of sentences is needed to know what happened when, and by whom. The time stands in front of
 the deed, or is set off from it: behind it, it would seem to belong to a clause within the deed
-("printed the list of people who had opened the cabinet at 09:58").
+("printed the list of people who had opened the cabinet at 09:58"). The deeds of the compact set are
+too short for that, and stand first.
 """
 
 from __future__ import annotations
@@ -19,7 +20,7 @@ class Voice:
 
     Attributes:
         opening: stands around the first sentence of the scenario.
-        acts: who did what and when; ``{Role}`` has a capital.
+        acts: who did what and when; ``{Role}`` and ``{Did}`` have a capital.
         readings: what was measured.
         finding: what somebody judged.
         records: where it was written down.
@@ -129,17 +130,18 @@ VOICES: Mapping[str, Voice] = {
     ),
 }
 
-# The voice of the compact set, whose scenarios pass within a day that nobody names.
+# The voice of the compact set, whose scenarios pass within a day that nobody names. The deed comes
+# first: a small model finds what stands behind a word long before it finds what stands in front.
 BRIEF_NAME = "brief"
 BRIEF = Voice(
     opening="{intro}",
     acts=(
-        "At {clock} the {role} {person} {did}.",
-        "{clock}: {person} ({role}) {did}.",
-        "{person}, {role}, at {clock} {did}.",
-        "It was {clock} when the {role} {person} {did}.",
-        "{Role} {person}, {clock}: {did}.",
-        "The {role} {person}, at {clock}, {did}.",
+        "{Did} at {clock} by the {role} {person}.",
+        "{Did} by {person} ({role}) at {clock}.",
+        "{Did} by the {role} {person}, {clock}.",
+        "{Did} by {person}, {role}, at {clock}.",
+        "{Did}, {clock}, by the {role} {person}.",
+        "{Did} at {clock}, by {person} the {role}.",
     ),
     readings=("The reading was {value}.",),
     finding="{person} {past}.",

@@ -82,7 +82,7 @@ def test_no_suite_asks_in_a_way_that_was_trained_on() -> None:
 
 
 _JUDGED = re.compile(
-    r"(?:(?P<role>\w+)|after \w+ing (?P<other>\d\d:\d\d)"
+    r"(?:(?P<role>\w+)|after \w+ed (?P<other>\d\d:\d\d)"
     r"|(?P<value>\d+) to (?P<bound>\d+) (?P<where>below|above|equal) at (?P<way>most|least))"
     r" (?:ok|wrong)"
 )
@@ -99,9 +99,9 @@ def test_a_drill_says_of_every_part_what_comes_of_it() -> None:
             head, judged = answer.split("; ")
             assert line == f"{head}; {re.sub(r' (ok|wrong|below|above|equal)', '', judged)}"
             assert re.fullmatch(r"- \w+ing( \w+ ok)+", head)
-            event = re.match(r"(\w+ing) (\d\d:\d\d) ", judged)
+            event = re.match(r"(\w+)ed (\d\d:\d\d) ", judged)
             assert event is not None
-            assert head.startswith(f"- {event[1]} ")
+            assert head.startswith(f"- {event[1]}ing ")
             parts = list(_JUDGED.finditer(judged, event.end()))
             assert event[0] + " ".join(part[0] for part in parts) == judged
             for part in parts:

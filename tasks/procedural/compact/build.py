@@ -141,9 +141,9 @@ def draw_procedure(
 
 def _pasts(stem: str, thing: str) -> tuple[str, ...]:
     return (
-        f"{stem}ed the {thing}",
-        f"did the {stem}ing of the {thing}",
-        f"was done {stem}ing the {thing}",
+        f"the {thing} was {stem}ed",
+        f"the {stem}ing of the {thing} was done",
+        f"the {stem}ing of the {thing} was carried out",
     )
 
 
