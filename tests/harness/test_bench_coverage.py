@@ -7,6 +7,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from collections.abc import Sequence
 from contextlib import redirect_stdout
@@ -24,7 +25,7 @@ from oodrop.harness_ext.bench import BenchResult
 from oodrop.harness_ext.bench.coverage import bench_coverage, figures, intervals
 from oodrop.harness_ext.bench.coverage.cell import Cell
 from oodrop.harness_ext.bench.coverage.intervals import CEILING, USUAL, Setting, setting_cells
-from oodrop.harness_ext.bench.coverage.jobs import run_jobs
+from oodrop.harness_ext.bench.coverage.jobs import _interrupts_wait, run_jobs
 from oodrop.harness_ext.bench.coverage.page import judged_rows, page
 from oodrop.harness_ext.bench.coverage.simulate import answers, cluster_sizes
 from oodrop.harness_ext.cli.app import run
@@ -219,6 +220,30 @@ def test_a_process_that_dies_is_no_hang(jobs: Any) -> None:
 def hears_interrupts() -> None:
     """A shell has what it starts in the background ignore Ctrl-C, and children inherit that."""
     signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="has no signal masks")
+def test_a_start_is_not_interrupted_whichever_thread_is_told() -> None:
+    over, started = threading.Event(), list[bool]()
+
+    def start() -> None:
+        with _interrupts_wait():
+            os.kill(os.getpid(), signal.SIGINT)
+            time.sleep(0.3)
+            started.append(True)
+
+    before = signal.signal(signal.SIGINT, signal.default_int_handler)
+    other = threading.Thread(target=over.wait)  # hears what this one has blocked
+    other.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            start()
+        assert started
+        assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+    finally:
+        signal.signal(signal.SIGINT, before)
+        over.set()
+        other.join()
 
 
 @pytest.mark.skipif(not Path("/proc/self/task").exists(), reason="reads /proc")

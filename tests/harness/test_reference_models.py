@@ -23,14 +23,14 @@ from .conftest import Silent
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(1_000, id="a_thousand"),
+        pytest.param(500, id="some"),
         pytest.param(None, id="all", marks=pytest.mark.slow),
     ],
 )
 def reference_run(tmp_path_factory: pytest.TempPathFactory, request: pytest.FixtureRequest) -> Path:
     """Oracle, bag of words and majority on both tasks and on the labelled view.
 
-    Of the procedural items a seeded quarter will do; the other tasks have 241.
+    Of the procedural items a seeded part will do; the other tasks have 241.
     """
     out = tmp_path_factory.mktemp("reference")
     names = ("oodrop-oracle", "oodrop-bow", "oodrop-majority")

@@ -97,11 +97,18 @@ def _interrupts_wait() -> Iterator[None]:
         return
     # Its first start lifts the block again.
     resource_tracker.ensure_running()
+    # A block is for this thread alone: another one may be told of Ctrl-C, and then this one would
+    # hear it in the middle of a start.
+    heard: list[int] = []
+    before = signal.signal(signal.SIGINT, lambda number, _: heard.append(number))
     signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
     try:
         yield
     finally:
         signal.pthread_sigmask(signal.SIG_UNBLOCK, {signal.SIGINT})
+        signal.signal(signal.SIGINT, before)
+        if heard:
+            signal.raise_signal(signal.SIGINT)
 
 
 def _message(worker: _Worker) -> str | list[Cell]:
