@@ -8,11 +8,12 @@ before it, so a prompt has the same cache, bit for bit, whoever else was asked f
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import NamedTuple
+from typing import Any, NamedTuple, cast
 
 import numpy as np
 import torch
-from transformers import DynamicCache
+from transformers import Cache, DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from oodrop.harness_ext.packed.pathcache import Pairs, PathCache
 from oodrop.harness_ext.packed.tokenrow import Numbers, TokenRow, token_row
@@ -96,15 +97,51 @@ class PromptCache:
         self._start, self._asked, self._is_computed = 0, 0, False
 
 
-def joined(rows: Sequence[Row], width: int) -> DynamicCache:
+class RoomyLayer(DynamicLayer):
+    """A layer with room for tokens to come: a new one does not copy all that came before it.
+
+    Args:
+        keys: (prompts, heads, places, size).
+        values: of the same shape.
+        room: places for what is to come; beyond them it grows as any other.
+    """
+
+    def __init__(self, keys: torch.Tensor, values: torch.Tensor, room: int) -> None:
+        super().__init__()
+        self.lazy_initialization(keys, values)
+        self._buffers = [
+            torch.cat([x, x.new_empty(*x.shape[:2], room, x.shape[3])], dim=-2)
+            for x in (keys, values)
+        ]
+        self.keys, self.values = (x[:, :, : keys.shape[2]] for x in self._buffers)
+
+    def update(
+        self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
+    ) -> tuple[torch.Tensor, torch.Tensor]:
+        """As the parent; in place where there is room."""
+        start = self.get_seq_length()
+        stop = start + key_states.shape[-2]
+        own = self._buffers[0]
+        # A search over beams reorders rows, which leaves other tensors than ours.
+        if not self.is_initialized or self.keys.data_ptr() != own.data_ptr() or stop > own.shape[2]:
+            both = super().update(key_states, value_states, *args, **kwargs)
+            return cast("tuple[torch.Tensor, torch.Tensor]", both)
+        for buffer, new in zip(self._buffers, (key_states, value_states), strict=True):
+            buffer[:, :, start:stop] = new
+        self.keys, self.values = (x[:, :, :stop] for x in self._buffers)
+        return self.keys, self.values
+
+
+def joined(rows: Sequence[Row], width: int, room: int = 0) -> Cache:
     """One cache of many rows.
 
     Args:
         rows: caches of prompts.
         width: tokens of the result; shorter rows are filled at the left, with what must be
             masked.
+        room: how many tokens will come.
     """
-    cache = DynamicCache()
+    layers = []
     filled = np.zeros((len(rows), width), dtype=np.int64)
     for r, row in enumerate(rows):
         filled[r, width - len(row.places) :] = row.places
@@ -114,8 +151,8 @@ def joined(rows: Sequence[Row], width: int) -> DynamicCache:
             torch.cat([row.pairs[number][k][:, :, index[r]] for r, row in enumerate(rows)])
             for k in range(2)
         )
-        cache.update(keys, values, number)
-    return cache
+        layers.append(RoomyLayer(keys, values, room))
+    return Cache(layers=layers)
 
 
 def padded(prompts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -9,9 +9,10 @@ from typing import Any
 import pytest
 import torch
 from transformers import AutoTokenizer, DynamicCache
+from transformers.cache_utils import DynamicLayer
 
 from oodrop.harness_ext.packed.backend import HFPacked
-from oodrop.harness_ext.packed.promptcache import PromptCache, Row, joined, padded
+from oodrop.harness_ext.packed.promptcache import PromptCache, RoomyLayer, Row, joined, padded
 from oodrop.harness_ext.packed.tokenrow import token_row
 
 from .tinymodels import backend, model_of
@@ -118,3 +119,35 @@ def test_shorter_prompts_are_filled_with_their_own_first_token() -> None:
     tokens, mask = padded([[4, 5, 6], [7], [8, 9]])
     assert tokens.tolist() == [[4, 5, 6], [7, 7, 7], [8, 8, 9]]
     assert mask.tolist() == [[1, 1, 1], [0, 0, 1], [0, 1, 1]]
+
+
+def test_a_layer_with_room_holds_what_any_other_holds_and_copies_less() -> None:
+    torch.manual_seed(0)
+    start, *more = (torch.randn(3, 2, places, 4) for places in (5, 1, 2, 1, 3, 1))
+    layer, other = RoomyLayer(start, -start, room=6), DynamicLayer()
+    other.update(start, -start)
+    where = []
+    for number, new in enumerate(more):
+        if number == 2:  # as a search over beams does
+            layer.reorder_cache(torch.tensor([2, 0, 0]))
+            other.reorder_cache(torch.tensor([2, 0, 0]))
+        for mine, theirs in zip(layer.update(new, -new), other.update(new, -new), strict=True):
+            assert torch.equal(mine, theirs)
+        assert layer.get_seq_length() == other.get_seq_length()
+        where.append(layer.keys.data_ptr())
+    assert where[0] == where[1] != where[2]
+
+
+def test_a_layer_grows_beyond_its_room() -> None:
+    torch.manual_seed(0)
+    start, *more = (torch.randn(1, 2, places, 4) for places in (5, 2, 2, 1))
+    layer, other = RoomyLayer(start, start, room=3), DynamicLayer()
+    other.update(start, start)
+    where = []
+    for new in more:
+        for mine, theirs in zip(layer.update(new, new), other.update(new, new), strict=True):
+            assert torch.equal(mine, theirs)
+        where.append(layer.keys.data_ptr())
+    layer.reset()
+    assert layer.get_seq_length() == 0
+    assert torch.equal(layer.update(start, start)[0], start)
