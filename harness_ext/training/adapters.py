@@ -11,7 +11,7 @@ from pathlib import Path
 
 import torch
 from peft import LoraConfig, PeftModel, get_peft_model
-from transformers import AutoTokenizer, PreTrainedTokenizerFast, Qwen2ForCausalLM
+from transformers import AutoTokenizer, LlamaForCausalLM, PreTrainedTokenizerFast
 
 from oodrop.harness_ext.training import corpus
 from oodrop.harness_ext.training.fit import GROUP, STATE, Rows, Schedule, Tell, fit
@@ -19,7 +19,9 @@ from oodrop.harness_ext.training.tokens import Row, row_of
 from oodrop.perturbers.rng import item_generator, permutation
 from oodrop.tasks.procedural import COMPACT
 
-SCHEDULE = Schedule(steps=400, batch=32, rate=2e-3)
+# The verdict is ten tokens after two hundred of notes: so it counts about as much as they do. Where
+# it is all of the reply its weight changes nothing.
+SCHEDULE = Schedule(steps=800, batch=16, rate=2e-3, last_weight=20.0)
 RANK = 16
 _TARGETS = ["q_proj", "k_proj", "v_proj", "o_proj", "gate_proj", "up_proj", "down_proj"]
 
@@ -77,7 +79,7 @@ def train_adapter(
 ) -> None:
     """Train an adapter on the base into ``folder``; goes on where it stopped."""
     tokenizer = AutoTokenizer.from_pretrained(base)
-    model = new_adapter(Qwen2ForCausalLM.from_pretrained(base, dtype=torch.float32), seed)
+    model = new_adapter(LlamaForCausalLM.from_pretrained(base, dtype=torch.float32), seed)
     rows = adapter_rows(tokenizer, recipe, seed, schedule.batch)
     fit(model.to(device), rows, schedule, folder / STATE, tell)
     # Else a path of this machine.
@@ -85,7 +87,7 @@ def train_adapter(
     model.to(torch.bfloat16).save_pretrained(str(folder), save_embedding_layers=False)
 
 
-def new_adapter(model: Qwen2ForCausalLM, seed: int) -> PeftModel:
+def new_adapter(model: LlamaForCausalLM, seed: int) -> PeftModel:
     """LoRA on every matrix of every layer."""
     torch.manual_seed(seed)
     config = LoraConfig(

@@ -6,7 +6,13 @@ from collections.abc import Sequence
 from pathlib import Path
 
 import torch
-from transformers import PreTrainedTokenizerFast, Qwen2Config, Qwen2ForCausalLM
+from transformers import (
+    LlamaConfig,
+    LlamaForCausalLM,
+    PreTrainedTokenizerFast,
+    Qwen2Config,
+    Qwen2ForCausalLM,
+)
 
 from oodrop.harness_ext.training import corpus
 from oodrop.harness_ext.training.fit import GROUP, STATE, Rows, Schedule, Tell, fit
@@ -79,5 +85,38 @@ def train_base(folder: Path, seed: int, schedule: Schedule, device: str, tell: T
     tokenizer = new_tokenizer(seed)
     model = new_model(tokenizer, seed).to(device)
     fit(model, pretraining_rows(tokenizer, seed, schedule), schedule, folder / STATE, tell)
-    model.to(torch.bfloat16).save_pretrained(folder)
+    as_llama(model).to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
+
+
+def as_llama(model: Qwen2ForCausalLM) -> LlamaForCausalLM:
+    """The same function of its input, as a Llama with biases.
+
+    transformers cuts every text for a model of type qwen2 as Qwen2's own tokenizer does, whatever
+    the file of the tokenizer says; a Llama's file it believes.
+    """
+    own = model.config
+    config = LlamaConfig(
+        vocab_size=own.vocab_size,
+        hidden_size=own.hidden_size,
+        intermediate_size=own.intermediate_size,
+        num_hidden_layers=own.num_hidden_layers,
+        num_attention_heads=own.num_attention_heads,
+        num_key_value_heads=own.num_key_value_heads,
+        max_position_embeddings=own.max_position_embeddings,
+        rms_norm_eps=own.rms_norm_eps,
+        rope_parameters=own.rope_parameters,
+        tie_word_embeddings=own.tie_word_embeddings,
+        initializer_range=own.initializer_range,
+        eos_token_id=own.eos_token_id,
+        pad_token_id=own.pad_token_id,
+        bos_token_id=own.bos_token_id,
+        attention_bias=True,
+    )
+    new = LlamaForCausalLM(config)
+    weights = dict(model.state_dict())
+    for name, parameter in new.named_parameters():
+        # The one bias that a Qwen2 has not.
+        weights.setdefault(name, torch.zeros_like(parameter))
+    new.load_state_dict(weights)
+    return new

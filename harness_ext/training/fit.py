@@ -36,6 +36,7 @@ class Schedule:
         batch: rows of a step.
         rate: highest learning rate; it rises over the first 3% and falls as a cosine to a tenth.
         prompt_weight: what a token of the prompt counts in the loss; one of the reply counts 1.
+        last_weight: what a token of the reply's last line counts instead.
         decay: weight decay of matrices.
         muon: highest learning rate of Muon, which then moves the matrices of the layers, and AdamW
             the rest; None leaves all to AdamW.
@@ -45,6 +46,7 @@ class Schedule:
     batch: int
     rate: float
     prompt_weight: float = 0.0
+    last_weight: float = 1.0
     decay: float = 0.1
     muon: float | None = None
 
@@ -87,7 +89,7 @@ def fit(
                 group["lr"] = group["highest"] * schedule.share_at(step)
         total = 0.0
         for k in range(0, len(batch), _AT_ONCE):
-            loss = _loss(model, batch[k : k + _AT_ONCE], schedule.prompt_weight, device)
+            loss = _loss(model, batch[k : k + _AT_ONCE], schedule, device)
             share = min(_AT_ONCE, len(batch) - k) / len(batch)
             torch.autograd.backward(loss * share)
             total += loss.item() * share
@@ -135,15 +137,16 @@ def _batch(rows: Rows, step: int, size: int) -> Sequence[Row]:
 
 
 def _loss(
-    model: torch.nn.Module, batch: Sequence[Row], prompt_weight: float, device: torch.device
+    model: torch.nn.Module, batch: Sequence[Row], schedule: Schedule, device: torch.device
 ) -> torch.Tensor:
     longest = max(len(row.ids) for row in batch)
     ids = torch.zeros(len(batch), longest, dtype=torch.long)
     weights = torch.zeros(len(batch), longest)
     for k, row in enumerate(batch):
         ids[k, : len(row.ids)] = torch.tensor(row.ids)
-        weights[k, 1 : row.start] = prompt_weight
-        weights[k, row.start : len(row.ids)] = 1.0
+        weights[k, 1 : row.start] = schedule.prompt_weight
+        weights[k, row.start : row.last] = 1.0
+        weights[k, row.last : len(row.ids)] = schedule.last_weight
     ids, weights = ids.to(device), weights.to(device)
     # Padding stands on the right, where a causal model never looks at it.
     with torch.autocast(device.type, torch.bfloat16):

@@ -63,10 +63,11 @@ def train_tokenizer(texts: Iterable[str]) -> PreTrainedTokenizerFast:
 
 @dataclass(frozen=True)
 class Row:
-    """An example in tokens; the reply begins at ``start``."""
+    """An example in tokens; the reply begins at ``start``, and its last line at ``last``."""
 
     ids: tuple[int, ...]
     start: int
+    last: int
 
 
 def row_of(tokenizer: PreTrainedTokenizerFast, example: Example, rng: random.Random) -> Row:
@@ -74,8 +75,10 @@ def row_of(tokenizer: PreTrainedTokenizerFast, example: Example, rng: random.Ran
     backend = tokenizer.backend_tokenizer
     pieces = [f"{START}user\n", *_pieces(example, rng), f"{END}\n{START}assistant\n"]
     prompt = [i for piece in pieces for i in backend.encode(piece).ids]
-    reply = backend.encode(f"{example.reply}{END}").ids
-    return Row((*prompt, *reply), len(prompt))
+    reply = backend.encode(f"{example.reply}{END}")
+    line = example.reply.rfind("\n") + 1
+    before = sum(begin < line for begin, _ in reply.offsets)
+    return Row((*prompt, *reply.ids), len(prompt), len(prompt) + before)
 
 
 def _pieces(example: Example, rng: random.Random) -> Sequence[str]:

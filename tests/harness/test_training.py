@@ -17,7 +17,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from safetensors.torch import load_file
-from transformers import PreTrainedTokenizerFast
+from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
 from oodrop.harness_ext.cli.app import run
 from oodrop.harness_ext.training import adapters, base, corpus
@@ -245,6 +245,10 @@ def test_the_row_is_what_the_chat_template_makes(tokenizer: PreTrainedTokenizerF
     asked = tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
     assert tokenizer.encode(asked) == list(row.ids[: row.start])
     assert tokenizer.decode(row.ids[row.start :]) == f"{example.reply}<|im_end|>"
+    line = example.reply.rsplit("\n", 1)[1]
+    assert tokenizer.decode(row.ids[row.last :]) == f"{line}<|im_end|>"
+    alone = row_of(tokenizer, Example("Well?", line), item_generator(0, "test", "row", ""))
+    assert alone.last == alone.start
 
 
 def adapters_example() -> Example:
@@ -264,6 +268,26 @@ def test_prompts_are_short_and_replies_fit_in_256_tokens(
         assert max(row.start for row in rows) <= 576
         assert fmean(row.start <= 384 for row in rows) >= within
         assert fmean(len(row.ids) - row.start <= 256 for row in rows) >= fits
+
+
+def test_the_base_is_read_as_it_was_trained(
+    tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+) -> None:
+    """By the classes that lm-eval asks for: the same tokens, the same logits."""
+    model = base.new_model(tokenizer, 1)
+    for name, parameter in model.named_parameters():
+        if name.endswith("bias"):
+            torch.nn.init.normal_(parameter)
+    base.as_llama(model).save_pretrained(tmp_path)
+    tokenizer.save_pretrained(tmp_path)
+    read = AutoTokenizer.from_pretrained(tmp_path)
+    for example in texts(40):
+        told = f"{example.prompt}\n{example.reply}"
+        assert read.encode(told) == tokenizer.encode(told)
+    ids = torch.tensor([read.encode(example.prompt)[:64] for example in texts(1)])
+    with torch.no_grad():
+        again = AutoModelForCausalLM.from_pretrained(tmp_path)(input_ids=ids).logits
+        assert torch.equal(again, model(input_ids=ids).logits)
 
 
 def fitted(
@@ -337,28 +361,36 @@ def test_the_rate_rises_and_falls() -> None:
     assert rates[-1] == pytest.approx(0.1, abs=0.01)
 
 
-def test_only_the_reply_counts_where_the_prompt_does_not(
-    tokenizer: PreTrainedTokenizerFast, tmp_path: Path
+@pytest.mark.parametrize(
+    ("weights", "each"),
+    [
+        ((0.0, 1.0), (0, 0, 0, 1, 1)),
+        ((1.0, 1.0), (1, 1, 1, 1, 1)),
+        ((0.0, 20.0), (0, 0, 0, 1, 20)),
+    ],
+)
+def test_every_token_counts_as_the_schedule_says(
+    weights: tuple[float, float],
+    each: tuple[int, ...],
+    tokenizer: PreTrainedTokenizerFast,
+    tmp_path: Path,
 ) -> None:
-    """Another prompt token in its last place changes nothing but what is read from it."""
+    """Of prompt, reply and its last line."""
     losses = []
-    for weight in (0.0, 1.0):
-        model = base.new_model(tokenizer, 1)
-        row = Row((5, 6, 7, 8, 9, 10), 4)
-        fit(
-            model,
-            lambda group, row=row: [row] * GROUP,
-            Schedule(steps=1, batch=1, rate=0.0, prompt_weight=weight),
-            tmp_path / str(weight),
-            lambda done, loss: losses.append(loss),
-        )
-        with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
-            logits = model(input_ids=torch.tensor([row.ids[:-1]])).logits.float()
-        own = torch.nn.functional.cross_entropy(
-            logits[0], torch.tensor(row.ids[1:]), reduction="none"
-        )
-        expected = own[3:].mean() if weight == 0.0 else own.mean()
-        assert losses[-1] == pytest.approx(float(expected), abs=1e-4)
+    model = base.new_model(tokenizer, 1)
+    row = Row((5, 6, 7, 8, 9, 10), 4, 5)
+    fit(
+        model,
+        lambda group: [row] * GROUP,
+        Schedule(steps=1, batch=1, rate=0.0, prompt_weight=weights[0], last_weight=weights[1]),
+        tmp_path,
+        lambda done, loss: losses.append(loss),
+    )
+    with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
+        logits = model(input_ids=torch.tensor([row.ids[:-1]])).logits.float()
+    own = torch.nn.functional.cross_entropy(logits[0], torch.tensor(row.ids[1:]), reduction="none")
+    counted = torch.tensor(each, dtype=torch.float32)
+    assert losses == [pytest.approx(float((own * counted).sum() / counted.sum()), abs=1e-4)]
 
 
 COMMAND = ["train-reference", "--steps", "2", "--recipes", "heuristic"]

@@ -1,0 +1,64 @@
+"""The reference checkpoints that come with oodrop are what their cards say."""
+
+from __future__ import annotations
+
+import json
+
+import torch
+from safetensors import safe_open
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+from oodrop.harness_ext.checkpoints import shipped
+from oodrop.harness_ext.training import SHIPPED, corpus
+from oodrop.harness_ext.training.build import BASE, NOTE
+from oodrop.perturbers.rng import item_generator
+from oodrop.tasks.procedural.compact import build
+
+
+def test_they_are_small_and_hold_weights_and_text_alone() -> None:
+    files = [path for path in SHIPPED.rglob("*") if path.is_file()]
+    assert {path.suffix for path in files} == {".safetensors", ".json", ".jinja", ".md"}
+    assert sum(path.stat().st_size for path in files) < 20_000_000
+
+
+def test_the_card_of_the_base_is_of_the_weights_beside_it() -> None:
+    folder = shipped(BASE)
+    note = json.loads((folder / NOTE).read_text("utf-8"))
+    card = " ".join((folder / "README.md").read_text("utf-8").split())
+    assert f"Seed {note['seed']}." in card
+    assert f"{note['steps']} steps of {note['batch']} sequences" in card
+    with safe_open(folder / "model.safetensors", "pt") as file:
+        count = sum(file.get_tensor(key).numel() for key in file.keys())  # noqa: SIM118  # no mapping
+    assert f"A Qwen2 of {count:,} parameters" in card
+
+
+def test_the_base_says_what_became_of_every_step() -> None:
+    """Of stories that nobody has told before, half of them in words that nobody has used before."""
+    tokenizer = AutoTokenizer.from_pretrained(shipped(BASE), padding_side="left")
+    model = AutoModelForCausalLM.from_pretrained(shipped(BASE), dtype=torch.float32)
+    rng = item_generator(0, "test", "stories", "")
+    asked, expected = [], []
+    for number in range(24):
+        procedure, trace = corpus._story(rng, 5, float(number % 2))
+        manner = corpus._manner(procedure, rng, plain=True)
+        doc = build.tell(procedure, trace, manner, "", "text", "text")
+        text = corpus._asked(doc, corpus._NOTES[0], corpus.CANONICAL, False)
+        turns = [{"role": "user", "content": text}]
+        asked.append(
+            tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
+        )
+        expected.append(corpus.notes(procedure, trace))
+    rows = tokenizer(asked, return_tensors="pt", padding=True)
+    with torch.no_grad():
+        made = model.generate(**rows, max_new_tokens=256, do_sample=False)
+    replies = tokenizer.batch_decode(
+        made[:, rows["input_ids"].shape[1] :], skip_special_tokens=True
+    )
+    right = sum(said == true for said, true in zip(replies, expected, strict=True))
+    assert right >= 14
+    lines = [
+        said == true
+        for reply, truth in zip(replies, expected, strict=True)
+        for said, true in zip(reply.split("\n"), truth.split("\n"), strict=False)
+    ]
+    assert sum(lines) / len(lines) > 0.9
