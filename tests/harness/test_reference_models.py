@@ -23,7 +23,7 @@ from .conftest import Silent
 @pytest.fixture(
     scope="module",
     params=[
-        pytest.param(500, id="some"),
+        pytest.param(360, id="some"),
         pytest.param(None, id="all", marks=pytest.mark.slow),
     ],
 )
