@@ -191,7 +191,7 @@ class PackedGeneration(HFLM):
     def _made(self, part: Sequence[int], cache: PromptCache, settings: Settings) -> list[list[int]]:
         context, mask = padded([cache.prompts[row] for row in part])
         width = context.shape[1]
-        shared = joined([cache.cached(row) for row in part], width - 1, settings.tokens + 1)
+        shared = joined([cache.cached(row) for row in part], width - 1)
         self.prefilled += len(part)  # the last token of each
         made = self._model_generate(
             context=context.to(self.device),

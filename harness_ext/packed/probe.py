@@ -51,7 +51,7 @@ def _differences(lm: Any) -> list[float]:
     cache = PromptCache(prompts, lm._prefill, lm._blank)
     cache.use(_PIECE)
     rows = {n: cache.cached(n) for n in cache.order}
-    shared = joined([rows[n] for n in range(len(prompts))], len(prompts[1]) - 1, _NEW)
+    shared = joined([rows[n] for n in range(len(prompts))], len(prompts[1]) - 1)
     ours, found = _continued(lm, prompts, past_key_values=shared)
     apart: list[float] = []
     for n, prompt in enumerate(prompts):

@@ -8,7 +8,7 @@ before it, so a prompt has the same cache, bit for bit, whoever else was asked f
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -23,6 +23,7 @@ Send = Callable[[TokenRow, Numbers, slice, PathCache], object]
 
 
 _NOWHERE: Numbers = np.empty(0, dtype=np.int64)
+_ROOM = 64  # places by which a cache grows
 
 
 class Row(NamedTuple):
@@ -98,50 +99,49 @@ class PromptCache:
 
 
 class RoomyLayer(DynamicLayer):
-    """A layer with room for tokens to come: a new one does not copy all that came before it.
+    """A layer that grows by many places at a time: a new token does not copy all before it."""
 
-    Args:
-        keys: (prompts, heads, places, size).
-        values: of the same shape.
-        room: places for what is to come; beyond them it grows as any other.
-    """
-
-    def __init__(self, keys: torch.Tensor, values: torch.Tensor, room: int) -> None:
-        super().__init__()
-        self.lazy_initialization(keys, values)
-        self._buffers = [
-            torch.cat([x, x.new_empty(*x.shape[:2], room, x.shape[3])], dim=-2)
-            for x in (keys, values)
-        ]
-        self.keys, self.values = (x[:, :, : keys.shape[2]] for x in self._buffers)
+    def lazy_initialization(self, key_states: torch.Tensor, value_states: torch.Tensor) -> None:
+        """As the parent, with nothing in it yet."""
+        super().lazy_initialization(key_states, value_states)
+        self.keys, self.values = key_states[:, :, :0], value_states[:, :, :0]
+        self._buffers = [self.keys, self.values]
 
     def update(
         self, key_states: torch.Tensor, value_states: torch.Tensor, *args: Any, **kwargs: Any
     ) -> tuple[torch.Tensor, torch.Tensor]:
         """As the parent; in place where there is room."""
-        start = self.get_seq_length()
-        stop = start + key_states.shape[-2]
+        if not self.is_initialized:
+            self.lazy_initialization(key_states, value_states)
+        start = self.keys.shape[2]
+        stop = start + key_states.shape[2]
         own = self._buffers[0]
         # A search over beams reorders rows, which leaves other tensors than ours.
-        if not self.is_initialized or self.keys.data_ptr() != own.data_ptr() or stop > own.shape[2]:
-            both = super().update(key_states, value_states, *args, **kwargs)
-            return cast("tuple[torch.Tensor, torch.Tensor]", both)
-        for buffer, new in zip(self._buffers, (key_states, value_states), strict=True):
-            buffer[:, :, start:stop] = new
-        self.keys, self.values = (x[:, :, :stop] for x in self._buffers)
+        if self.keys.data_ptr() != own.data_ptr() or stop > own.shape[2]:
+            blank = key_states.new_empty(*key_states.shape[:2], _ROOM, key_states.shape[3])
+            self._buffers = [
+                torch.cat(parts, dim=2)
+                for parts in (
+                    (self.keys, key_states, blank),
+                    (self.values, value_states, blank),
+                )
+            ]
+        else:
+            for buffer, new in zip(self._buffers, (key_states, value_states), strict=True):
+                buffer[:, :, start:stop] = new
+        self.keys, self.values = (buffer[:, :, :stop] for buffer in self._buffers)
         return self.keys, self.values
 
 
-def joined(rows: Sequence[Row], width: int, room: int = 0) -> Cache:
+def joined(rows: Sequence[Row], width: int) -> Cache:
     """One cache of many rows.
 
     Args:
         rows: caches of prompts.
         width: tokens of the result; shorter rows are filled at the left, with what must be
             masked.
-        room: how many tokens will come.
     """
-    layers = []
+    cache = Cache(layer_class_to_replicate=RoomyLayer)
     filled = np.zeros((len(rows), width), dtype=np.int64)
     for r, row in enumerate(rows):
         filled[r, width - len(row.places) :] = row.places
@@ -151,8 +151,8 @@ def joined(rows: Sequence[Row], width: int, room: int = 0) -> Cache:
             torch.cat([row.pairs[number][k][:, :, index[r]] for r, row in enumerate(rows)])
             for k in range(2)
         )
-        layers.append(RoomyLayer(keys, values, room))
-    return Cache(layers=layers)
+        cache.update(keys, values, number)
+    return cache
 
 
 def padded(prompts: Sequence[Sequence[int]]) -> tuple[torch.Tensor, torch.Tensor]:

@@ -234,8 +234,8 @@ def test_a_model_that_reads_a_cache_otherwise_is_found_out(
 ) -> None:
     model, join = model_of("llama"), probe.joined
 
-    def joined(rows: Any, width: int, room: int) -> Any:
-        found = join(rows, width, room)
+    def joined(rows: Any, width: int) -> Any:
+        found = join(rows, width)
         for layer in found.layers:
             if wrong == "cache":
                 layer.keys[1] = layer.keys[1].flip(-2)
