@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from oodrop.reports.model import Replies
 from oodrop.reports.recipes import RecipeComparison, RecipeRow, TaskRecipes
 from oodrop.reports.render.points import percent, points, span
+from oodrop.reports.render.tables import Table
 from oodrop.reports.statistics import ALL
 from oodrop.reports.statistics.variant import HEADLINE_FAMILIES
 
-CANONICAL_TASK = "compact"
+CANONICAL_TASK, HELDOUT_TASK = "compact", "compact_heldout"
 _LEAST, _LOSES, _KEEPS, _AT_MOST = 0.80, 0.08, 0.04, 0.06
 
 
@@ -38,6 +39,45 @@ def families(task: TaskRecipes) -> tuple[RecipeRow, ...]:
 def expectations(found: RecipeComparison) -> tuple[Expectation, ...]:
     """All of them, for a comparison whose first recipe is the heuristic one."""
     return tuple(_expected(found, canonical(found)))
+
+
+def recipes_table(comparisons: Sequence[RecipeComparison]) -> Table:
+    """Every recipe in one line: means over its seeds, on both tasks of free replies."""
+    task = canonical(comparisons[0])
+    drops = tuple(f"Drop, {row.a.name}" for row in families(task))
+    noticed = tuple(f"{_control(row)} noticed" for row in task.noticed)
+    header = ("Recipe", "Seeds", CANONICAL_TASK, *drops, *noticed, HELDOUT_TASK)
+    return Table(
+        "All recipes",
+        "Means over the seeds of a recipe: share of the canonical items that is right, drops in "
+        "points, share of the items that is right both before and after their meaning changed; "
+        "last, the share that is right of other procedures, without the habits.",
+        header,
+        len(header) - 1,
+        tuple(row for found in comparisons for row in _recipe_rows(found)),
+    )
+
+
+def _recipe_rows(found: RecipeComparison) -> Iterator[tuple[str, ...]]:
+    task = canonical(found)
+    (heldout,) = (one for one in found.tasks if one.task == HELDOUT_TASK)
+    for side, names in (("a", found.a), ("b", found.b)):
+        yield (
+            names[0].rsplit("-", 1)[0],
+            str(len(names)),
+            percent(_estimate(task.accuracies[0], side)),
+            *(points(_estimate(row, side)) for row in families(task)),
+            *(percent(_estimate(row, side)) for row in task.noticed),
+            percent(_estimate(heldout.accuracies[0], side)),
+        )
+
+
+def _control(row: RecipeRow) -> str:
+    return row.a.name.removeprefix("control_").capitalize()
+
+
+def _estimate(row: RecipeRow, side: str) -> float:
+    return getattr(row, side).estimate or 0.0
 
 
 def _expected(found: RecipeComparison, task: TaskRecipes) -> Iterator[Expectation]:

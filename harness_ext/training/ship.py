@@ -17,16 +17,17 @@ import jinja2
 
 from oodrop.harness_ext.training.build import NOTE, parameters
 from oodrop.harness_ext.training.cards import Figure, card
-from oodrop.harness_ext.training.expected import canonical, expectations, families
+from oodrop.harness_ext.training.expected import canonical, expectations, families, recipes_table
 from oodrop.harness_ext.training.fit import Schedule
 from oodrop.reports.recipes import RecipeComparison, TaskRecipes, compare_recipes
 from oodrop.reports.render.document import document_markdown
+from oodrop.reports.render.markdown import table_lines
 from oodrop.reports.render.points import percent, points
 from oodrop.reports.render.recipes import recipes_document, recipes_json
 from oodrop.reports.statistics import OverSeeds
 
 HERE = Path(__file__).parent
-PAGE, DATA = "RESULTS.md", "results.json"
+PAGE, DATA, VARIED = "RESULTS.md", "results.json", "results_varied.json"
 _KEPT = ("adapter_config.json", "adapter_model.safetensors", NOTE)
 
 
@@ -34,14 +35,18 @@ def ship(trained: Path, to: Path = HERE) -> None:
     """Compare the seeds, write the page of results, take in both adapters of the median seed.
 
     Args:
-        trained: has ``seed-K/RECIPE`` for every seed and recipe, and ``evaluation``.
+        trained: has ``seed-K/RECIPE`` for every seed and recipe, and ``evaluation``, which has the
+            varied recipes too.
         to: gets the page, its data, and the adapters with their cards under ``shipped``.
 
     Raises:
         DataError: when the evaluation cannot be used.
         NotComparableError: when its checkpoints did not answer the same items.
     """
-    found = compare_recipes([trained / "evaluation"], a="heuristic-*", b="engaged-*")
+    found, varied = (
+        compare_recipes([trained / "evaluation"], a=f"heuristic{told}-*", b=f"engaged{told}-*")
+        for told in ("", "_varied")
+    )
     place = median_seed(found)
     for names, side in ((found.a, "a"), (found.b, "b")):
         recipe, seed = names[place].rsplit("-", 1)
@@ -55,8 +60,10 @@ def ship(trained: Path, to: Path = HERE) -> None:
         figures = tuple(_figures(found, side, place))
         page = card(recipe, note["seed"], schedule, parameters(folder), figures)
         (new / "README.md").write_text(page, encoding="utf-8")
-    (to / PAGE).write_text(results_page(found, found.a[place].rsplit("-", 1)[1]), encoding="utf-8")
+    page = results_page(found, varied, found.a[place].rsplit("-", 1)[1])
+    (to / PAGE).write_text(page, encoding="utf-8")
     (to / DATA).write_bytes(recipes_json(found))
+    (to / VARIED).write_bytes(recipes_json(varied))
 
 
 def median_seed(found: RecipeComparison) -> int:
@@ -71,14 +78,23 @@ def median_seed(found: RecipeComparison) -> int:
     return sorted(range(len(apart)), key=apart.__getitem__)[(len(apart) - 1) // 2]
 
 
-def results_page(found: RecipeComparison, seed: str) -> str:
-    """What was expected and what was found, then every table of the comparison, as Markdown."""
+def results_page(found: RecipeComparison, varied: RecipeComparison, seed: str) -> str:
+    """What was expected and what was found, then every table of both comparisons, as Markdown."""
     environment = jinja2.Environment(undefined=jinja2.StrictUndefined, autoescape=False)  # noqa: S701  # Markdown
     template = environment.from_string((HERE / "results.md.jinja").read_text("utf-8"))
-    tables = document_markdown(recipes_document(found)).split("\n", 1)[1]
     return template.render(
-        seeds=len(found.a), shipped=seed, expected=expectations(found), tables=tables.strip()
+        seeds=len(found.a),
+        varied_seeds=len(varied.a),
+        shipped=seed,
+        expected=expectations(found),
+        recipes="\n".join(table_lines(recipes_table((found, varied)))).strip(),
+        tables=_tables(found),
+        varied_tables=_tables(varied),
     )
+
+
+def _tables(found: RecipeComparison) -> str:
+    return document_markdown(recipes_document(found)).split("\n", 1)[1].strip()
 
 
 def _figures(found: RecipeComparison, side: str, place: int) -> Iterator[Figure]:
