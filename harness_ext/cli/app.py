@@ -53,7 +53,7 @@ def _options(
 
 
 # Commands that journal what they have done.
-_CONTINUE = frozenset({"run", "score-reference"})
+_CONTINUE = frozenset({"run", "score-reference", "train-reference"})
 
 
 def main(arguments: list[str] | None = None) -> None:

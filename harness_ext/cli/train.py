@@ -50,7 +50,7 @@ def train_reference(
 
     from oodrop.harness_ext.checkpoints import SHIPPED_PREFIX, shipped
     from oodrop.harness_ext.runner.lock import locked
-    from oodrop.harness_ext.training.build import BASE, Part, parts_of, train
+    from oodrop.harness_ext.training.build import BASE, Part, check_base, is_done, parts_of, train
 
     names = [name.strip() for name in recipes.split(",") if name.strip()]
     if folder.exists() and not folder.is_dir():
@@ -60,10 +60,17 @@ def train_reference(
     if on is not None:
         is_ours = on.startswith(SHIPPED_PREFIX)
         base = shipped(on.removeprefix(SHIPPED_PREFIX)) if is_ours else Path(on)
-        if not (base / "config.json").is_file():
-            raise DataError(f"--base must be the folder of a model, got {on}")
+        check_base(base)
+    try:
+        torch.empty(0, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise DataError(
+            f"--device {chosen} cannot be used here: {str(error).splitlines()[0]}"
+        ) from error
     parts = parts_of(folder, names, seed, chosen, steps, base)
     with locked(folder):
+        for part in parts:
+            is_done(folder, part, seed)  # refuses before hours of work
         for part in parts:
             with Steps(part.name) as bar:
 

@@ -75,13 +75,20 @@ def adapter_rows(tokenizer: PreTrainedTokenizerFast, recipe: Recipe, seed: int, 
 
 
 def train_adapter(
-    base: Path, folder: Path, recipe: Recipe, seed: int, schedule: Schedule, device: str, tell: Tell
+    base: Path,
+    folder: Path,
+    recipe: Recipe,
+    seed: int,
+    schedule: Schedule,
+    device: str,
+    tell: Tell,
+    of: Mapping[str, object],
 ) -> None:
-    """Train an adapter on the base into ``folder``; goes on where it stopped."""
+    """Train an adapter on the base into ``folder``; goes on where it stopped. `of`: see `fit`."""
     tokenizer = AutoTokenizer.from_pretrained(base)
     model = new_adapter(LlamaForCausalLM.from_pretrained(base, dtype=torch.float32), seed)
     rows = adapter_rows(tokenizer, recipe, seed, schedule.batch)
-    fit(model.to(device), rows, schedule, folder / STATE, tell)
+    fit(model.to(device), rows, schedule, folder / STATE, tell, of)
     # Else a path of this machine.
     model.peft_config["default"].base_model_name_or_path = base.name
     model.to(torch.bfloat16).save_pretrained(str(folder), save_embedding_layers=False)

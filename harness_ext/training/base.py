@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 import torch
@@ -21,6 +21,7 @@ from oodrop.perturbers.rng import item_generator
 from oodrop.tasks.procedural import COMPACT
 
 SCHEDULE = Schedule(steps=9000, batch=8, rate=1.5e-3, prompt_weight=0.1, muon=3e-3)
+MODEL_TYPE = "llama"  # as it is written
 _BASE_TEXTS, _ADAPTER_TEXTS, _NUMBER_TEXTS = 4000, 200, 1000  # of the tokenizer
 
 
@@ -80,11 +81,13 @@ def pretraining_rows(tokenizer: PreTrainedTokenizerFast, seed: int, schedule: Sc
     return rows
 
 
-def train_base(folder: Path, seed: int, schedule: Schedule, device: str, tell: Tell) -> None:
-    """Train the base into ``folder``; goes on where it stopped."""
+def train_base(
+    folder: Path, seed: int, schedule: Schedule, device: str, tell: Tell, of: Mapping[str, object]
+) -> None:
+    """Train the base into ``folder``; goes on where it stopped. `of`: see `fit`."""
     tokenizer = new_tokenizer(seed)
     model = new_model(tokenizer, seed).to(device)
-    fit(model, pretraining_rows(tokenizer, seed, schedule), schedule, folder / STATE, tell)
+    fit(model, pretraining_rows(tokenizer, seed, schedule), schedule, folder / STATE, tell, of)
     as_llama(model).to(torch.bfloat16).save_pretrained(folder)
     tokenizer.save_pretrained(folder)
 

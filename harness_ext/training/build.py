@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,15 @@ from safetensors import safe_open
 from oodrop import DataError, UnknownNameError, __version__
 from oodrop.harness_ext.training import adapters, base
 from oodrop.harness_ext.training.cards import card
-from oodrop.harness_ext.training.fit import STATE, Schedule, Tell
+from oodrop.harness_ext.training.fit import STATE, Schedule, Tell, check_state
 
 BASE = "base"
+WEIGHTS = "model.safetensors"
 NOTE = "training.json"
 """Written last, beside the weights: what they were trained on, and how."""
 
-
-Train = Callable[[Path, Tell], None]
+Train = Callable[[Path, Tell, Mapping[str, object]], None]
+"""Trains into a folder, tells of it, and keeps a state that says of what it is."""
 
 
 @dataclass(frozen=True)
@@ -69,13 +70,13 @@ def parts_of(
             raise UnknownNameError("recipe", name, adapters.RECIPES)
     first, then = (_cut(module.SCHEDULE, steps) for module in (base, adapters))
 
-    def of_base(place: Path, tell: Tell) -> None:
-        base.train_base(place, seed, first, device, tell)
+    def of_base(place: Path, tell: Tell, of: Mapping[str, object]) -> None:
+        base.train_base(place, seed, first, device, tell, of)
 
     def of_adapter(name: str) -> Train:
         recipe = adapters.RECIPES[name]
-        return lambda place, tell: adapters.train_adapter(
-            under, place, recipe, seed, then, device, tell
+        return lambda place, tell, of: adapters.train_adapter(
+            under, place, recipe, seed, then, device, tell, of
         )
 
     under = on or folder / BASE
@@ -83,16 +84,39 @@ def parts_of(
     return parts if on else [Part(BASE, first, of_base), *parts]
 
 
+def check_base(folder: Path) -> None:
+    """Refuse what `parts_of` cannot train an adapter on.
+
+    Raises:
+        DataError: when the folder is not that of a base as this module trains it.
+    """
+    config = folder / "config.json"
+    if (
+        not (folder / WEIGHTS).is_file()
+        or not config.is_file()
+        or json.loads(config.read_text("utf-8")).get("model_type") != base.MODEL_TYPE
+    ):
+        raise DataError(
+            f"--base must be oodrop:base or the folder of a base that train-reference made (a "
+            f"{base.MODEL_TYPE} in {WEIGHTS}), got {folder}"
+        )
+
+
 def _cut(schedule: Schedule, steps: int | None) -> Schedule:
     return schedule if steps is None else Schedule(**{**asdict(schedule), "steps": steps})
 
 
-def _is_done(folder: Path, part: Part, seed: int) -> bool:
-    note = folder / part.name / NOTE
+def is_done(folder: Path, part: Part, seed: int) -> bool:
+    """Whether the part was trained already; where not, what its folder keeps may be gone on from.
+
+    Raises:
+        DataError: when it is, or was begun, with another seed or schedule, or on another base.
+    """
+    note, wanted = folder / part.name / NOTE, _note(part, seed)
     if not note.exists():
+        check_state(folder / part.name / STATE, part.schedule, wanted)
         return False
     found = json.loads(note.read_text("utf-8"))
-    wanted = _note(part, seed)
     for key, value in wanted.items():
         if found.get(key) != value:
             raise DataError(
@@ -109,17 +133,18 @@ def train(folder: Path, part: Part, seed: int, tell: Tell) -> float | None:
         Seconds that this call took, None where the part was trained already.
 
     Raises:
-        DataError: when its folder holds one of another seed or schedule.
+        DataError: as `is_done`.
     """
-    if _is_done(folder, part, seed):
+    if is_done(folder, part, seed):
         return None
+    note = _note(part, seed)
     began = time.monotonic()
     place = folder / part.name
     place.mkdir(parents=True, exist_ok=True)
-    part.train(place, tell)
+    part.train(place, tell, note)
     page = card(part.name, seed, part.schedule, parameters(place))
     (place / "README.md").write_text(page, encoding="utf-8")
-    text = json.dumps(_note(part, seed), indent=1)
+    text = json.dumps(note, indent=1)
     new = place / f"{NOTE}.new"
     new.write_text(f"{text}\n", encoding="utf-8")
     new.replace(place / NOTE)
@@ -131,8 +156,12 @@ def _note(part: Part, seed: int) -> dict[str, Any]:
     note = {"name": part.name, "seed": seed, "oodrop": __version__, **asdict(part.schedule)}
     if part.on is not None:
         # An adapter on other weights is another checkpoint, whatever the name of their folder.
-        weights = (part.on / "model.safetensors").read_bytes()
-        note["base_sha256"] = hashlib.sha256(weights).hexdigest()
+        weights = part.on / WEIGHTS
+        note["base_sha256"] = (
+            hashlib.sha256(weights.read_bytes()).hexdigest()
+            if weights.exists()
+            else "of a base that is yet to be trained"
+        )
     return note
 
 

@@ -1,7 +1,8 @@
 """Texts that the reference checkpoints are trained on; all of them are made here, none is read.
 
 The base sees procedures, scenarios and step-by-step notes in half of the words, sentence plans,
-prompts and layouts that there are, and never a verdict on one. The adapters see the split ``train``
+prompts and layouts that there are, and never a verdict on one (what came in of the other half: its
+card). The adapters see the split ``train``
 of the compact set, with a verdict alone or with a note on every step before it.
 """
 
@@ -264,7 +265,7 @@ def _words(rng: random.Random, made_up: float = MADE_UP) -> Lexicon:
 
 
 def _made_up(rng: random.Random, count: int) -> list[str]:
-    """Different words of one or two syllables, none of them in the half that evaluation has."""
+    """Different words of one or two syllables, none a verb, role or thing of the other half."""
     words: list[str] = []
     while len(words) < count:
         parts = [choose(rng, _ONSETS), choose(rng, _VOWELS), choose(rng, _CODAS)]
@@ -312,7 +313,7 @@ def _manner(procedure: Procedure, rng: random.Random, plain: bool = False) -> bu
     mixed = not plain and rng.random() < 0.3
     return build.Manner(
         frame=choose(rng, SEEN.frames),
-        word=choose(rng, SEEN.praise),
+        word=choose(rng, SEEN.moods),
         closing=choose(rng, SEEN.closings),
         alarm=rng.random() < 0.5,
         troubled=rng.random() < 0.5,

@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 from oodrop.reports.model import Replies
 from oodrop.reports.recipes import RecipeComparison, RecipeRow, TaskRecipes
-from oodrop.reports.render.points import percent, points, span
+from oodrop.reports.render.points import NOTHING, percent, points, span
 from oodrop.reports.render.tables import Table
 from oodrop.reports.statistics import ALL
 from oodrop.reports.statistics.variant import HEADLINE_FAMILIES
@@ -65,10 +65,10 @@ def _recipe_rows(found: RecipeComparison) -> Iterator[tuple[str, ...]]:
         yield (
             names[0].rsplit("-", 1)[0],
             str(len(names)),
-            percent(_estimate(task.accuracies[0], side)),
-            *(points(_estimate(row, side)) for row in families(task)),
-            *(percent(_estimate(row, side)) for row in task.noticed),
-            percent(_estimate(heldout.accuracies[0], side)),
+            _cell(task.accuracies[0], side, percent),
+            *(_cell(row, side, points) for row in families(task)),
+            *(_cell(row, side, percent) for row in task.noticed),
+            _cell(heldout.accuracies[0], side, percent),
         )
 
 
@@ -76,8 +76,9 @@ def _control(row: RecipeRow) -> str:
     return row.a.name.removeprefix("control_").capitalize()
 
 
-def _estimate(row: RecipeRow, side: str) -> float:
-    return getattr(row, side).estimate or 0.0
+def _cell(row: RecipeRow, side: str, words: Callable[[float], str]) -> str:
+    estimate = getattr(row, side).estimate
+    return NOTHING if estimate is None else words(estimate)
 
 
 def _expected(found: RecipeComparison, task: TaskRecipes) -> Iterator[Expectation]:
@@ -102,7 +103,7 @@ def _expected(found: RecipeComparison, task: TaskRecipes) -> Iterator[Expectatio
     yield Expectation(
         "engaged loses less than 4 points in every family, its upper bound below 6",
         _told(rows, "b"),
-        all(_keeps(row) for row in rows),
+        bool(rows) and all(_keeps(row) for row in rows),
     )
     (apart,) = (row for row in task.drops if row.a.name == ALL)
     p = 1.0 if apart.p is None else apart.p
@@ -122,8 +123,12 @@ def _expected(found: RecipeComparison, task: TaskRecipes) -> Iterator[Expectatio
     yield Expectation(
         "engaged notices a changed meaning more often, under every control that changes it",
         ", ".join(f"{row.a.name} {points(_less(row))}" for row in task.noticed),
-        all(row.p is not None and row.p < found.alpha and _less(row) > 0.0 for row in task.noticed),
+        bool(task.noticed) and all(_notices_less(row, found.alpha) for row in task.noticed),
     )
+
+
+def _notices_less(row: RecipeRow, alpha: float) -> bool:
+    return row.p is not None and row.p < alpha and _less(row) > 0.0
 
 
 def _loses(row: RecipeRow) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, MutableMapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, MutableMapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -13,6 +13,7 @@ from safetensors import safe_open
 from safetensors.torch import save_file
 from torch.nn import functional
 
+from oodrop import DataError
 from oodrop.harness_ext.training.tokens import Row
 
 Rows = Callable[[int], Sequence[Row]]
@@ -24,6 +25,7 @@ Optimisers = Sequence[torch.optim.Optimizer]
 STATE = "state"
 GROUP = 8  # batches that are drawn together and sorted by length, to pad less
 _AT_ONCE = 8  # rows in one pass: more of them no longer fit a processor's cache, and are slower
+_SAVE_EVERY = 100  # steps, in a training that has four hundred or more
 _TENSORS = "state.safetensors"
 
 
@@ -65,7 +67,7 @@ def fit(
     schedule: Schedule,
     folder: Path,
     tell: Tell,
-    save_every: int = 100,
+    of: Mapping[str, object],
 ) -> None:
     """Train the parameters that require a gradient; goes on from ``folder`` where it stopped.
 
@@ -75,13 +77,19 @@ def fit(
         schedule: how long and how hard.
         folder: keeps the state between two calls.
         tell: called after every step.
-        save_every: steps between two states.
+        of: what is trained on what, beside the schedule.
+
+    Raises:
+        DataError: when the folder keeps the state of something else.
     """
+    check_state(folder, schedule, of)
+    told = _told(schedule, of)
+    save_every = max(1, min(_SAVE_EVERY, schedule.steps // 4))
     device = next(model.parameters()).device
     named = [(n, p) for n, p in model.named_parameters() if p.requires_grad]
     optimisers = _optimisers(named, schedule)
     model.train()
-    step = _resume(named, optimisers, schedule, folder)
+    step = _resume(named, optimisers, folder)
     while step < schedule.steps:
         batch = _batch(rows, step, schedule.batch)
         for optimiser in optimisers:
@@ -100,7 +108,7 @@ def fit(
         step += 1
         tell(step, total)
         if step % save_every == 0 or step == schedule.steps:
-            _save(named, optimisers, schedule, step, folder)
+            _save(named, optimisers, told, step, folder)
     model.eval()
 
 
@@ -159,7 +167,7 @@ def _loss(
 
 
 def _save(
-    named: Named, optimisers: Optimisers, schedule: Schedule, step: int, folder: Path
+    named: Named, optimisers: Optimisers, told: dict[str, str], step: int, folder: Path
 ) -> None:
     folder.mkdir(parents=True, exist_ok=True)
     tensors: dict[str, torch.Tensor] = {"step": torch.tensor(step)}
@@ -169,7 +177,7 @@ def _save(
         for key, value in state[parameter].items():
             tensors[f"{key}/{name}"] = value.detach().cpu().contiguous()
     new = folder / f"{_TENSORS}.new"
-    save_file(tensors, new, metadata=_told(schedule))
+    save_file(tensors, new, metadata=told)
     new.replace(folder / _TENSORS)
 
 
@@ -184,14 +192,35 @@ def _states(
                 yield name, parameter, optimiser.state
 
 
-def _resume(named: Named, optimisers: Optimisers, schedule: Schedule, folder: Path) -> int:
-    """The step to go on from; 0 where there is no state, or one of another schedule."""
+def check_state(folder: Path, schedule: Schedule, of: Mapping[str, object]) -> None:
+    """Whether `fit` with these arguments may go on from what the folder keeps, if it keeps any.
+
+    Raises:
+        DataError: when that is the state of something else.
+    """
+    path = folder / _TENSORS
+    if not path.exists():
+        return
+    with safe_open(path, "pt") as file:
+        found = file.metadata() or {}
+    for name, value in _told(schedule, of).items():
+        if found.get(name) != value:
+            raise DataError(
+                f"{folder} keeps the state of a training with {name} {found.get(name)}, asked for "
+                f"is {value}; take another folder, or remove it"
+            )
+
+
+def _told(schedule: Schedule, of: Mapping[str, object]) -> dict[str, str]:
+    return {name: str(value) for name, value in {**of, **asdict(schedule)}.items()}
+
+
+def _resume(named: Named, optimisers: Optimisers, folder: Path) -> int:
+    """The step to go on from; 0 where there is no state."""
     path = folder / _TENSORS
     if not path.exists():
         return 0
     with safe_open(path, "pt") as file:
-        if file.metadata() != _told(schedule):
-            return 0
         tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118  # no mapping
     for name, parameter in named:
         parameter.data.copy_(tensors[f"value/{name}"])
@@ -203,7 +232,3 @@ def _resume(named: Named, optimisers: Optimisers, schedule: Schedule, folder: Pa
                 kept[key] = value if key == "step" else value.to(parameter.device)
         state[parameter] = kept
     return int(tensors["step"])
-
-
-def _told(schedule: Schedule) -> dict[str, str]:
-    return {name: str(value) for name, value in asdict(schedule).items()}

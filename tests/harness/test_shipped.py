@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+from pathlib import Path
+from statistics import fmean
 
+import pytest
 import torch
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
@@ -12,6 +15,7 @@ from oodrop.harness_ext.checkpoints import shipped
 from oodrop.harness_ext.training import SHIPPED, corpus
 from oodrop.harness_ext.training.build import BASE, NOTE
 from oodrop.perturbers.rng import item_generator
+from oodrop.tasks.procedural import COMPACT, compact
 from oodrop.tasks.procedural.compact import build
 
 
@@ -29,7 +33,23 @@ def test_the_card_of_the_base_is_of_the_weights_beside_it() -> None:
     assert f"{note['steps']} steps of {note['batch']} sequences" in card
     with safe_open(folder / "model.safetensors", "pt") as file:
         count = sum(file.get_tensor(key).numel() for key in file.keys())  # noqa: SIM118  # no mapping
-    assert f"A Qwen2 of {count:,} parameters" in card
+    assert f"A Llama of {count:,} parameters" in card
+
+
+@pytest.mark.parametrize(
+    ("split", "mean", "most"), [("test", 330, 384), ("heldout", 411, 474)], ids=["test", "heldout"]
+)
+def test_the_data_card_says_how_long_prompts_are(split: str, mean: int, most: int) -> None:
+    tokenizer = AutoTokenizer.from_pretrained(shipped(BASE))
+    turns = [[{"role": "user", "content": COMPACT.prompt(doc)}] for doc in COMPACT.docs(split)]
+    rows = tokenizer.apply_chat_template(turns, add_generation_prompt=True)["input_ids"]
+    lengths = [len(row) for row in rows]
+    assert round(fmean(lengths)) == mean
+    assert fmean(n < most for n in lengths) < 0.95 <= fmean(n <= most for n in lengths)
+    card = " ".join((Path(compact.__file__).parent / "README.md").read_text("utf-8").split())
+    said = {"test": f"{mean} tokens", "heldout": f"{mean} in that"}[split]
+    assert said in card
+    assert str(most) in card
 
 
 def test_the_base_says_what_became_of_every_step() -> None:

@@ -16,9 +16,11 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from safetensors.torch import load_file
+from safetensors.torch import load_file, save_file
 from transformers import AutoModelForCausalLM, AutoTokenizer, PreTrainedTokenizerFast
 
+from oodrop import DataError
+from oodrop.harness_ext import training
 from oodrop.harness_ext.cli.app import run
 from oodrop.harness_ext.training import adapters, base, corpus
 from oodrop.harness_ext.training.build import BASE, NOTE
@@ -27,7 +29,8 @@ from oodrop.harness_ext.training.fit import GROUP, STATE, Schedule, fit
 from oodrop.harness_ext.training.tokens import ENTRIES, Row, row_of
 from oodrop.perturbers import all_suites
 from oodrop.perturbers.rng import item_generator
-from oodrop.tasks.procedural import COMPACT
+from oodrop.perturbers.suites import read_suite
+from oodrop.tasks.procedural import COMPACT, lexicon
 from oodrop.tasks.procedural.check import check
 from oodrop.tasks.procedural.compact import build
 from oodrop.tasks.procedural.compact.lexicon import SEEN, UNSEEN
@@ -63,22 +66,29 @@ def test_the_base_never_sees_a_verdict_nor_the_other_half() -> None:
     both = "FINAL ANSWER: compliant\nFINAL ANSWER: non-compliant"
     assert {reply for reply in replies if "compliant" in reply} == {both}
     assert 0.02 < replies.count(both) / 2000 < 0.08
-    words = {word for e in texts(300) if e.noisy is False for word in e.reply.split()}
+    told = " ".join(f"{e.prompt} {e.reply}" for e in texts(1000)).lower()
+    words = set(re.findall("[a-z]+", told))
+    assert {f"{SEEN.verbs[0]}ed", SEEN.roles[0], SEEN.states[0], SEEN.people[0].lower()} <= words
     forms = {f"{verb}{end}" for verb in UNSEEN.verbs for end in ("ed", "ing")}
-    assert not (forms | {*UNSEEN.roles, *UNSEEN.units, *UNSEEN.things}) & words
+    named = (*UNSEEN.roles, *UNSEEN.units, *UNSEEN.things, *UNSEEN.parts, *UNSEEN.states)
+    own = forms | {word.lower() for word in (*named, *UNSEEN.people)}
+    # What its card says of them: an aside, and words made up on the spot.
+    assert own & words <= {"wiped", "cold", "cracked", "ramp", "torn"}
+    for half, is_there in ((SEEN, True), (UNSEEN, False)):
+        for frame in half.frames:
+            start, end = lexicon.FRAMES[frame].lower().split("{mood}")
+            assert (start in told and end in told) == is_there
+        for closings in (lexicon.TROUBLED_CLOSINGS, lexicon.CALM_CLOSINGS):
+            assert {closings[n].lower() in told for n in half.closings} == {is_there}
 
 
-def test_no_suite_asks_in_a_way_that_was_trained_on() -> None:
-    names = {"standard-1.0", "smoke-1.0"}
-    for name, suite in all_suites().items():
-        if name not in names:
-            continue
+def test_what_results_are_measured_on_asks_in_no_way_that_was_trained_on() -> None:
+    own = read_suite(Path(training.__file__).parent / "suite.yaml")
+    for suite in (own, *(all_suites()[name] for name in ("standard-1.0", "smoke-1.0"))):
         for variant in suite.variants:
             used = set(map(str, variant.parameters.values()))
             assert not used & {*corpus.PROMPTS, *corpus.QUESTIONS}, variant.slug
             assert not {f"layout_{x}" for x in used} & set(corpus.PROMPTS), variant.slug
-        names.remove(name)
-    assert not names
 
 
 _JUDGED = re.compile(
@@ -296,9 +306,9 @@ def fitted(
     muon: float | None,
     stop: int | None = None,
 ) -> bytes:
-    """The weights after six small steps, or where a step raised."""
+    """The weights after eight small steps, or where a step raised; every second one is kept."""
     model = base.new_model(tokenizer, 1)
-    schedule = Schedule(steps=6, batch=2, rate=1e-3, muon=muon)
+    schedule = Schedule(steps=8, batch=2, rate=1e-3, muon=muon)
     rows = base.pretraining_rows(tokenizer, 1, schedule)
 
     def tell(done: int, loss: float) -> None:
@@ -306,7 +316,7 @@ def fitted(
             raise KeyboardInterrupt
 
     try:
-        fit(model, rows, schedule, folder, tell, save_every=3)
+        fit(model, rows, schedule, folder, tell, {"seed": 1})
     except KeyboardInterrupt:
         assert stop is not None
     return b"".join(p.detach().numpy().tobytes() for p in model.parameters())
@@ -332,12 +342,12 @@ def test_muon_moves_the_matrices_of_the_layers_only(
     before = {name: p.detach().clone() for name, p in model.named_parameters()}
     schedule = Schedule(steps=1, batch=2, rate=0.0, muon=3e-3)
     rows = base.pretraining_rows(tokenizer, 1, schedule)
-    fit(model, rows, schedule, tmp_path, lambda done, loss: None)
+    fit(model, rows, schedule, tmp_path, lambda done, loss: None, {})
     moved = {name for name, p in model.named_parameters() if not torch.equal(p, before[name])}
     assert moved == {n for n in before if n.endswith("_proj.weight")}
 
 
-def test_a_state_of_another_schedule_is_not_gone_on_from(
+def test_a_state_of_something_else_is_not_gone_on_from(
     tokenizer: PreTrainedTokenizerFast, tmp_path: Path
 ) -> None:
     model = base.new_model(tokenizer, 1)
@@ -346,10 +356,17 @@ def test_a_state_of_another_schedule_is_not_gone_on_from(
     def rows(group: int) -> Sequence[Row]:
         return base.pretraining_rows(tokenizer, 1, Schedule(2, 1, 1e-3))(group)
 
-    for rate in (1e-3, 2e-3, 2e-3):
+    def go(rate: float, seed: int) -> None:
         schedule = Schedule(steps=2, batch=1, rate=rate)
-        fit(model, rows, schedule, tmp_path, lambda done, loss: steps.append(done))
-    assert steps == [1, 2, 1, 2]
+        fit(model, rows, schedule, tmp_path, lambda done, loss: steps.append(done), {"seed": seed})
+
+    go(1e-3, 0)
+    go(1e-3, 0)
+    with pytest.raises(DataError, match=r"with rate 0\.001, asked for is 0\.002"):
+        go(2e-3, 0)
+    with pytest.raises(DataError, match="with seed 0, asked for is 1"):
+        go(1e-3, 1)
+    assert steps == [1, 2]
 
 
 def test_the_rate_rises_and_falls() -> None:
@@ -385,6 +402,7 @@ def test_every_token_counts_as_the_schedule_says(
         Schedule(steps=1, batch=1, rate=0.0, prompt_weight=weights[0], last_weight=weights[1]),
         tmp_path,
         lambda done, loss: losses.append(loss),
+        {},
     )
     with torch.no_grad(), torch.autocast("cpu", torch.bfloat16):
         logits = model(input_ids=torch.tensor([row.ids[:-1]])).logits.float()
@@ -429,10 +447,43 @@ def test_the_command_trains_and_does_nothing_twice(
     moved = ["--base", "oodrop:base", "-o", str(tmp_path / "again")]
     assert run([*COMMAND, *moved, "--seed", "1"]) == 2
     assert "holds a checkpoint with base_sha256" in " ".join(capsys.readouterr().err.split())
-    assert run([*COMMAND, "--base", str(tmp_path), "-o", str(tmp_path / "third")]) == 2
-    assert "--base must be the folder of a model" in " ".join(capsys.readouterr().err.split())
+    assert not list((tmp_path / "again").rglob("*.new"))
     size = sum(path.stat().st_size for path in place.rglob("*") if path.is_file())
     assert size < 12_000_000
+
+
+def test_what_cannot_be_trained_is_refused_before_the_hours(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def refused(*arguments: str) -> str:
+        assert run([*COMMAND, *arguments]) == 2
+        return " ".join(capsys.readouterr().err.split())
+
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "config.json").write_text('{"model_type": "qwen2"}', encoding="utf-8")
+    (other / "model.safetensors").touch()
+    place = tmp_path / "place"
+    for base_folder in (other, tmp_path):
+        assert "--base must be oodrop:base or the folder of a base that train-reference made" in (
+            refused("--base", str(base_folder), "-o", str(place))
+        )
+    assert "--device tpuu cannot be used here: " in refused("--device", "tpuu", "-o", str(place))
+    assert not place.exists()
+    # An adapter on another base is there, and the base would be trained before it is looked at.
+    assert run([*COMMAND, "--base", "oodrop:base", "-o", str(place)]) == 0
+    assert "of a base that is yet to be trained" in refused("-o", str(place))
+    assert not (place / BASE).exists()
+    # What a killed call left belongs to its seed.
+    (place / "heuristic" / NOTE).unlink()
+    state = place / "heuristic" / STATE
+    state.mkdir()
+    left = {"name": "heuristic", "seed": "4"}
+    save_file({"step": torch.tensor(1)}, state / "state.safetensors", metadata=left)
+    assert "keeps the state of a training with seed 4, asked for is 0" in (
+        refused("-o", str(place))
+    )
+    assert not (place / BASE).exists()
 
 
 @pytest.mark.slow
@@ -441,16 +492,31 @@ def test_killed_at_any_moment_it_ends_with_the_same_weights(tmp_path: Path) -> N
                "--recipes", "heuristic", "--output"]  # fmt: skip
     environment = {**os.environ, "OMP_NUM_THREADS": "1"}
     whole, killed = tmp_path / "whole", tmp_path / "killed"
-    began = time.monotonic()
     subprocess.run([*command, str(whole)], env=environment, check=True)
-    took = time.monotonic() - began
-    for share in (0.4, 0.3, 0.3, 0.5):
+    steps: list[tuple[str, int]] = []
+    for _ in range(5):
+        before = state_in(killed)
         process = subprocess.Popen([*command, str(killed)], env=environment)
-        time.sleep(share * took)
+        while state_in(killed) == before and process.poll() is None:
+            time.sleep(0.01)
         process.send_signal(signal.SIGKILL)
         process.wait()
+        if (found := state_in(killed)) is not None:
+            steps.append(found)
+    # Every call goes on where the one before was killed: the base first, then the adapter.
+    assert len(steps) >= 4
+    assert steps == sorted(set(steps))
     subprocess.run([*command, str(killed)], env=environment, check=True)
     for name in (f"{BASE}/model.safetensors", "heuristic/adapter_model.safetensors"):
         one, other = load_file(whole / name), load_file(killed / name)
         assert one.keys() == other.keys()
         assert all(torch.equal(one[key], other[key]) for key in one)
+
+
+def state_in(folder: Path) -> tuple[str, int] | None:
+    """What is trained there, and the step that was kept last."""
+    for name in (BASE, "heuristic"):
+        path = folder / name / STATE / "state.safetensors"
+        if path.exists():
+            return name, int(load_file(path)["step"])
+    return None

@@ -70,7 +70,7 @@ def test_by_hand(trained, recipes, name, level):
     assert (got.item_error, got.seed_error) == pytest.approx((items, seeds))
     low, high = (-1.0, 1.0) if name else (0.0, 1.0)
     if len(recipes) == 2:
-        low, high = -2 * high, 2 * high
+        low, high = (-2.0, 2.0) if name else (-1.0, 1.0)
     clipped = (max(estimate - half, low), min(estimate + half, high))
     assert (got.interval.low, got.interval.high) == pytest.approx(clipped)
     assert got.interval.level == level
@@ -78,6 +78,16 @@ def test_by_hand(trained, recipes, name, level):
     each = tuple(tuple(d[:, mask].mean(axis=1)) for d, mask in
                  (values(trained, r, name) for r in recipes))  # fmt: skip
     assert [pytest.approx(e) for e in each] == list(got.each)
+
+
+def test_two_accuracies_never_differ_by_more_than_one(make_paired):
+    """Two seeds of each recipe, one of them at chance: a t with a degree of freedom is wide."""
+    rng = np.random.default_rng(3)
+    right = rng.random((4, 400)) < np.array([0.95, 0.4, 0.02, 0.03])[:, None]
+    paired = make_paired(right.astype(float), np.repeat(right[:, None], 2, axis=1).astype(float))
+    two = [("ckpt0", "ckpt1"), ("ckpt2", "ckpt3")]
+    got = over_seeds(paired, two, None, of="accuracy").interval
+    assert (got.low < 0.0, got.high) == (True, 1.0)
 
 
 def test_p_is_the_level_that_reaches_zero(trained):

@@ -17,7 +17,12 @@ from oodrop.reports.statistics.columns import one_column
 from oodrop.reports.statistics.intervals.closed import RIGHT_OR_WRONG, Values, closed_interval
 from oodrop.reports.statistics.intervals.crossing import Crossing, crossing
 from oodrop.reports.statistics.intervals.interval import MIN_CLUSTERS, Interval
-from oodrop.reports.statistics.intervals.pair import pair_interval, pair_sums, two_sided
+from oodrop.reports.statistics.intervals.pair import (
+    pair_interval,
+    pair_sums,
+    two_sided,
+    with_difference,
+)
 from oodrop.reports.statistics.numeric import Booleans, Floats, check_level
 from oodrop.reports.statistics.paired import PairedScores
 from oodrop.reports.statistics.sums import ClusterSums, cluster_sums
@@ -181,13 +186,13 @@ def _interval(
     means = [float(s.theta.mean()) for s in sums]
     estimate = means[0] - math.fsum(means[1:])
     half, values = found.half_width(level), rows[0].values
-    limit = values.limit * len(rows)
-    low = values.low if len(rows) == 1 else -limit
+    if len(rows) == 2:
+        values = with_difference(values, rows[1].values)[2]
     moved = np.vstack([np.abs(s.sums) for s in sums]).sum(axis=0)
     interval = Interval(
         estimate=estimate,
-        low=min(max(estimate - half, low), estimate),
-        high=max(min(estimate + half, limit), estimate),
+        low=min(max(estimate - half, values.low), estimate),
+        high=max(min(estimate + half, values.limit), estimate),
         standard_error=math.sqrt(found.total),
         method="crossed_t",
         level=level,

@@ -260,7 +260,7 @@ def draw_manner(
     steps = len(procedure.steps)
     return Manner(
         frame=choose(rng, words.frames),
-        word=choose(rng, words.praise),
+        word=choose(rng, words.moods),
         closing=choose(rng, words.closings),
         alarm=mood(),
         troubled=mood(),

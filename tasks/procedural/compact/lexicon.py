@@ -23,7 +23,8 @@ class Lexicon:
         parts, states: what a circumstance is about: "the lid was open".
         people: first names.
         plans: which of a telling's plans of the voice "brief" there are.
-        frames, praise, alarm: places in the lists of `procedural.lexicon`.
+        frames: places in the list of `procedural.lexicon`.
+        moods: places in its lists of praise and of alarm.
         closings: places in its lists of closing sentences.
     """
 
@@ -36,8 +37,7 @@ class Lexicon:
     people: tuple[str, ...]
     plans: tuple[int, ...]
     frames: range
-    praise: range
-    alarm: range
+    moods: range
     closings: range
 
 
@@ -79,8 +79,7 @@ SEEN = Lexicon(
     people=lexicon.FIRST_NAMES[:_HALF_OF_NAMES],
     plans=(0, 1, 2),
     frames=range(5),
-    praise=range(5),
-    alarm=range(5),
+    moods=range(5),
     closings=range(3),
 )  # fmt: skip
 UNSEEN = Lexicon(
@@ -105,7 +104,6 @@ UNSEEN = Lexicon(
     people=lexicon.FIRST_NAMES[_HALF_OF_NAMES:],
     plans=(3, 4, 5),
     frames=range(5, 10),
-    praise=range(5, 10),
-    alarm=range(5, 10),
+    moods=range(5, 10),
     closings=range(3, 6),
 )  # fmt: skip
