@@ -52,7 +52,7 @@ data: $(VENV)/.demo ## Rebuild the procedural data and the task YAMLs from their
 	@$(BIN)/oodrop data build
 
 reference-checkpoints: $(VENV)/.demo ## Train the reference checkpoints of one seed anew (SEED=0), in hours; resumes.
-	@$(BIN)/oodrop train-reference --seed $(SEED) --output runs/reference/seed-$(SEED)
+	@$(BIN)/oodrop train-reference --seed $(SEED) --output runs/reference-own/seed-$(SEED)
 
 SEEDS := 0 1 2 3 4
 VARIED_SEEDS := 0 1

@@ -11,7 +11,8 @@ import torch
 from safetensors import safe_open
 from transformers import AutoModelForCausalLM, AutoTokenizer
 
-from oodrop.harness_ext.checkpoints import shipped
+from oodrop import UnknownNameError
+from oodrop.harness_ext.checkpoints import CheckpointSpec, shipped
 from oodrop.harness_ext.training import SHIPPED, corpus
 from oodrop.harness_ext.training.build import BASE, NOTE
 from oodrop.perturbers.rng import item_generator
@@ -23,6 +24,13 @@ def test_they_are_small_and_hold_weights_and_text_alone() -> None:
     files = [path for path in SHIPPED.rglob("*") if path.is_file()]
     assert {path.suffix for path in files} == {".safetensors", ".json", ".jinja", ".md"}
     assert sum(path.stat().st_size for path in files) < 20_000_000
+
+
+def test_a_run_finds_them_by_name() -> None:
+    found = CheckpointSpec("own", "hf", {"pretrained": "oodrop:base"}).resolved_args()
+    assert found == {"pretrained": str(SHIPPED / BASE)}
+    with pytest.raises(UnknownNameError, match="unknown reference checkpoint 'bass'.*base"):
+        CheckpointSpec("own", "hf", {"pretrained": "x", "peft": "oodrop:bass"}).resolved_args()
 
 
 def test_the_card_of_the_base_is_of_the_weights_beside_it() -> None:

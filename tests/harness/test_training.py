@@ -215,6 +215,19 @@ def test_both_adapters_see_the_same_items_in_the_same_order(
     assert len(set(seen["engaged"])) == 4 * GROUP
 
 
+def test_half_of_the_varied_items_are_told_otherwise_with_the_same_verdict() -> None:
+    rng = item_generator(0, "test", "varied", "")
+    asked = {}
+    for doc in COMPACT.docs("train")[::10]:
+        example = corpus.adapter_example(doc, True, True, rng)
+        *said, verdict = example.reply.split("\n")
+        assert verdict == f"FINAL ANSWER: {doc['label']}"
+        steps = corpus.notes(build.procedures()[doc["process_id"]], build.trace_of(doc)).split("\n")
+        assert sorted(said) == sorted(steps)
+        asked[doc["item_id"]] = example.prompt == COMPACT.prompt(doc)
+    assert 0.45 < fmean(asked.values()) < 0.55
+
+
 def test_every_item_of_training_comes_once_before_any_comes_again(
     tokenizer: PreTrainedTokenizerFast,
 ) -> None:
