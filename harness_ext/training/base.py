@@ -20,7 +20,7 @@ from oodrop.harness_ext.training.tokens import END, PAD, Row, row_of, train_toke
 from oodrop.perturbers.rng import item_generator
 from oodrop.tasks.procedural import COMPACT
 
-SCHEDULE = Schedule(steps=9000, batch=8, rate=1.5e-3, prompt_weight=0.1, muon=3e-3)
+SCHEDULE = Schedule(steps=10000, batch=8, rate=1.5e-3, prompt_weight=0.1, muon=3e-3)
 MODEL_TYPE = "llama"  # as it is written
 _BASE_TEXTS, _ADAPTER_TEXTS, _NUMBER_TEXTS = 4000, 200, 1000  # of the tokenizer
 

@@ -1,8 +1,7 @@
 """Texts that the reference checkpoints are trained on; all of them are made here, none is read.
 
 The base sees procedures, scenarios and step-by-step notes in half of the words, sentence plans,
-prompts and layouts that there are, and never a verdict on one (what came in of the other half: its
-card). The adapters see the split ``train``
+prompts and layouts that there are, and never a verdict on one. The adapters see the split ``train``
 of the compact set, with a verdict alone or with a note on every step before it.
 """
 
@@ -33,7 +32,11 @@ PROMPTS = (
 # Orders of a canonical prompt's sections that no evaluation has: the question between the others.
 ORDERS = {"procedure_question_scenario": (0, 2, 1), "scenario_question_procedure": (1, 2, 0)}
 QUESTIONS = ("p02", "p04", "imperative")
-DISTRACTORS = lexicon.DISTRACTORS[: len(lexicon.DISTRACTORS) // 2]
+DISTRACTORS = tuple(
+    did
+    for did in lexicon.DISTRACTORS[: len(lexicon.DISTRACTORS) // 2]
+    if did.split()[0].removesuffix("ed") not in UNSEEN.verbs
+)
 _NOTES = (
     "Go through the steps one by one.",
     "Check every step of the procedure.",
@@ -58,11 +61,34 @@ _ASIDES = (
     "{clock}: {person} ({role}) {did}.",
     "the {role} {person}, {clock}, {did}.",
 )
+_CANONICAL_EVENT = re.compile(
+    r"^(?P<did>.+?) at (?P<clock>\d\d:\d\d) by the (?P<role>\w+) (?P<person>\w+)\."
+)
+# Of events, for the base alone; no voice of the tasks has them.
+_SENTENCES = (
+    "at {clock} {did} by the {role} {person}.",
+    "at {clock}, {did} by {person}, the {role}.",
+    "{did} by the {role}, {person}, at {clock}.",
+    "{did} at {clock}; {person}, {role}.",
+    "{clock}: {did} by {person} ({role}).",
+    "{did} ({clock}, {role} {person}).",
+    "{person}, {role}: {did} at {clock}.",
+    "{did}: {clock}, {role} {person}.",
+    "the {role} {person}, at {clock}: {did}.",
+    "{did} [{clock}] by {role} {person}.",
+    "as of {clock}, {did}, by {person} as {role}.",
+    "{did} by a {role} called {person} when it was {clock}.",
+    "{clock}, {role} {person}: {did}.",
+)
 MADE_UP = 0.5
 # Roles, times and limits to be judged in a line.
 _PARTS = ((4, 0, 0), (4, 0, 0), (1, 3, 0), (1, 0, 3), (1, 1, 1))
 _DRILLS_ALONE, _DRILLS_END = 0.12, 0.5  # of the training
+_WILD, _WILD_FROM = 0.6, 0.25  # of the texts with words made up, and of the training
 _INSTRUCTION = re.compile(r'You may reason first\. End with a line that reads [^\n]*?"[.]')
+# Words to make up for a text.
+_COUNTS = {"verbs": 8, "roles": 5, "things": 2}
+_MORE_COUNTS = {"units": 4, "parts": 4, "states": 4, "people": 12}
 _ONSETS = (
     "b", "bl", "br", "c", "ch", "cl", "cr", "d", "dr", "f", "fl", "fr", "g", "gl", "gr", "h", "j",
     "k", "l", "m", "n", "p", "pl", "pr", "r", "s", "sh", "sl", "sm", "sp", "st", "sw", "t", "th",
@@ -73,7 +99,16 @@ _CODAS = (
     "b", "ck", "d", "ft", "g", "l", "ld", "ll", "m", "mp", "n", "nd", "nk", "p", "r", "rd", "rk",
     "rn", "s", "sh", "ss", "st", "t", "th", "x",
 )  # fmt: skip
-_KEPT = {*UNSEEN.verbs, *UNSEEN.roles, *UNSEEN.things}
+_MORE_VOWELS = ("y", "ee", "ia", "ie", "io", "oi", "ou", "ui")
+_MORE_CODAS = (
+    "c", "ct", "g", "ge", "ke", "le", "lt", "mb", "mpt", "ng", "nt", "pt", "rm", "rt", "sk", "sp",
+    "tch", "v", "ve", "w", "wn", "ze",
+)  # fmt: skip
+_KEPT = {
+    *UNSEEN.verbs, *UNSEEN.roles, *UNSEEN.things, *UNSEEN.units, *UNSEEN.parts, *UNSEEN.states,
+    *(state.removesuffix("ed") for state in UNSEEN.states),
+    *(name.lower() for name in UNSEEN.people),
+}  # fmt: skip
 _BOUNDS = {"<=": "at most", ">=": "at least"}
 _WORD = re.compile(r"[A-Za-z]{4,}")
 _LETTERS = "abcdefghijklmnopqrstuvwxyz"
@@ -168,7 +203,8 @@ def pretraining_example(
     """
     if rng.random() < (1.0 if progress < _DRILLS_ALONE else 0.1 * (progress < _DRILLS_END)):
         return _drill(rng, made_up)
-    procedure, trace = _story(rng, _steps(progress, rng), made_up)
+    wild = _WILD if progress >= _WILD_FROM else 0.0
+    procedure, trace = _story(rng, _steps(progress, rng), made_up, wild)
     ask, wanted = _task(rng)
     if rng.random() < 1.25 - 2.5 * progress:
         doc = build.tell(procedure, trace, _manner(procedure, rng, plain=True), "", "text", "text")
@@ -176,7 +212,8 @@ def pretraining_example(
             doc, choose(rng, ask), CANONICAL, ask is not _ENDINGS and rng.random() < 0.5
         )
         return Example(prompt, wanted(procedure, trace))
-    doc, bare = _retold(procedure, trace, rng), ask is not _ENDINGS and rng.random() < 0.5
+    doc = _retold(procedure, trace, rng, 0.5 if wild else 0.0)
+    bare = ask is not _ENDINGS and rng.random() < 0.5
     prompt = _asked(doc, choose(rng, ask), choose(rng, (*PROMPTS, *ORDERS)), bare)
     if rng.random() < 0.5:
         prompt = _misspelt(prompt, choose(rng, (0.03, 0.1, 0.2)), rng)
@@ -235,10 +272,13 @@ def _steps(progress: float, rng: random.Random) -> int:
     return 2 + round(min(1.0, 2 * progress) * 3 + rng.random())
 
 
-def _story(rng: random.Random, steps: int, made_up: float = MADE_UP) -> tuple[Procedure, Trace]:
+def _story(
+    rng: random.Random, steps: int, made_up: float = MADE_UP, wild: float = 0.0
+) -> tuple[Procedure, Trace]:
     """A procedure of its own, and a course of events without a fault or with any number of them."""
-    procedure = build.draw_procedure(_words(rng, made_up), "text", "compact", rng, steps)
-    cast = build.draw_cast(SEEN, procedure, rng)
+    words = _words(rng, made_up, wild)
+    procedure = build.draw_procedure(words, "text", "compact", rng, steps)
+    cast = build.draw_cast(words, procedure, rng)
     trace = generate.valid_trace(procedure, cast, rng)
     if rng.random() < 0.3:
         return procedure, trace
@@ -252,29 +292,57 @@ def _story(rng: random.Random, steps: int, made_up: float = MADE_UP) -> tuple[Pr
     return procedure, Trace(facts, tuple(events))
 
 
-def _words(rng: random.Random, made_up: float = MADE_UP) -> Lexicon:
+def _words(rng: random.Random, made_up: float = MADE_UP, wild: float = 0.0) -> Lexicon:
     """The half that training may see; or, in a share of the texts, words that nobody has seen.
 
-    So what is learnt is to find a word again, and not which words there are.
+    So what is learnt is to find a word again, and not which words there are. A share of these
+    replaces more kinds of words, by ones of any form.
     """
     if rng.random() >= made_up:
         return SEEN
-    made = iter(_made_up(rng, 15))
-    verbs, roles, things = ([next(made) for _ in range(count)] for count in (8, 5, 2))
-    return replace(SEEN, verbs=tuple(verbs), roles=tuple(roles), things=tuple(things))
+    is_wild = rng.random() < wild
+    counts = {**_COUNTS, **_MORE_COUNTS} if is_wild else _COUNTS
+    made = iter(_made_up(rng, sum(counts.values()), _wild if is_wild else _syllables))
+    new: dict[str, Any] = {
+        kind: tuple(next(made) for _ in range(count)) for kind, count in counts.items()
+    }
+    if is_wild:
+        new["people"] = tuple(name.capitalize() for name in new["people"])
+    return replace(SEEN, **new)
 
 
-def _made_up(rng: random.Random, count: int) -> list[str]:
-    """Different words of one or two syllables, none a verb, role or thing of the other half."""
+def _made_up(rng: random.Random, count: int, make: Callable[[random.Random], str]) -> list[str]:
+    """Different words, none of them of the other half."""
     words: list[str] = []
     while len(words) < count:
-        parts = [choose(rng, _ONSETS), choose(rng, _VOWELS), choose(rng, _CODAS)]
-        if rng.random() < 0.5:
-            parts += [choose(rng, _VOWELS), choose(rng, _CODAS)]
-        word = "".join(parts)
+        word = make(rng)
         if word not in words and word not in _KEPT:
             words.append(word)
     return words
+
+
+def _syllables(rng: random.Random) -> str:
+    """One or two."""
+    parts = [choose(rng, _ONSETS), choose(rng, _VOWELS), choose(rng, _CODAS)]
+    if rng.random() < 0.5:
+        parts += [choose(rng, _VOWELS), choose(rng, _CODAS)]
+    return "".join(parts)
+
+
+def _wild(rng: random.Random) -> str:
+    """Up to four syllables with anything before and behind, or letters without any rule.
+
+    Words of real texts are cut into pieces that regular syllables never bring together.
+    """
+    if rng.random() < 0.3:
+        return "".join(choose(rng, _LETTERS) for _ in range(3 + below(rng, 6)))
+    word = ""
+    while len(word) < 3 or (len(word) < 8 and rng.random() < 0.6):
+        before, behind = rng.random() < 0.6, rng.random() < 0.7
+        word += choose(rng, _ONSETS) if before else ""
+        word += choose(rng, (*_VOWELS, *_MORE_VOWELS))
+        word += choose(rng, (*_CODAS, *_MORE_CODAS)) if behind else ""
+    return word
 
 
 def _disturbed(procedure: Procedure, event: Event, rng: random.Random) -> Event:
@@ -287,9 +355,17 @@ def _disturbed(procedure: Procedure, event: Event, rng: random.Random) -> Event:
     return event
 
 
-def _retold(procedure: Procedure, trace: Trace, rng: random.Random) -> Doc:
-    """A document in any of the words, plans and orders that training may see."""
-    doc = build.tell(procedure, trace, _manner(procedure, rng), "text", "text", "text")
+def _retold(procedure: Procedure, trace: Trace, rng: random.Random, own: float = 0.0) -> Doc:
+    """A document in any of the words, plans and orders that training may see.
+
+    In a share of them the events are told in sentences of the base's own.
+    """
+    manner, is_own = _manner(procedure, rng), rng.random() < own
+    if is_own:
+        manner = replace(manner, plans=(SEEN.plans[0],) * len(procedure.steps))
+    doc = build.tell(procedure, trace, manner, "text", "text", "text")
+    if is_own:
+        doc = {**doc, "events": _in_own_sentences(doc["events"], rng)}
     clauses = list(doc["clauses"])
     form = below(rng, 4)
     if form:
@@ -304,6 +380,19 @@ def _retold(procedure: Procedure, trace: Trace, rng: random.Random) -> Doc:
         "facts": _some_order(doc["facts"], rng),
         "events": events,
     }
+
+
+def _in_own_sentences(events: Sequence[str], rng: random.Random) -> list[str]:
+    """The events in sentences that no plan has: all of one kind, or each of its own."""
+    one = choose(rng, _SENTENCES) if rng.random() < 0.6 else None
+
+    def said(found: re.Match[str]) -> str:
+        did = found["did"]
+        parts = {**found.groupdict(), "Did": did, "did": f"{did[0].lower()}{did[1:]}"}
+        text = (one or choose(rng, _SENTENCES)).format(**parts)
+        return f"{text[0].upper()}{text[1:]}"
+
+    return [_CANONICAL_EVENT.sub(said, event) for event in events]
 
 
 def _manner(procedure: Procedure, rng: random.Random, plain: bool = False) -> build.Manner:

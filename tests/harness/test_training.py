@@ -34,6 +34,7 @@ from oodrop.tasks.procedural import COMPACT, lexicon
 from oodrop.tasks.procedural.check import check
 from oodrop.tasks.procedural.compact import build
 from oodrop.tasks.procedural.compact.lexicon import SEEN, UNSEEN
+from oodrop.tasks.procedural.voices import BRIEF
 
 
 @pytest.fixture(scope="module")
@@ -61,7 +62,9 @@ def test_a_note_says_wrong_where_and_only_where_a_rule_is_broken() -> None:
             assert steps == [v.step for v in check(procedure, trace)]
 
 
-def test_the_base_never_sees_a_verdict_nor_the_other_half() -> None:
+def test_the_base_never_sees_a_verdict_nor_the_other_half(monkeypatch: pytest.MonkeyPatch) -> None:
+    # A slip of the pen may make any word of any other.
+    monkeypatch.setattr(corpus, "_misspelt", lambda text, share, rng: text)
     replies = [e.reply for e in texts(2000)]
     both = "FINAL ANSWER: compliant\nFINAL ANSWER: non-compliant"
     assert {reply for reply in replies if "compliant" in reply} == {both}
@@ -72,8 +75,7 @@ def test_the_base_never_sees_a_verdict_nor_the_other_half() -> None:
     forms = {f"{verb}{end}" for verb in UNSEEN.verbs for end in ("ed", "ing")}
     named = (*UNSEEN.roles, *UNSEEN.units, *UNSEEN.things, *UNSEEN.parts, *UNSEEN.states)
     own = forms | {word.lower() for word in (*named, *UNSEEN.people)}
-    # What its card says of them: an aside, and words made up on the spot.
-    assert own & words <= {"wiped", "cold", "cracked", "ramp", "torn"}
+    assert not own & words
     for half, is_there in ((SEEN, True), (UNSEEN, False)):
         for frame in half.frames:
             start, end = lexicon.FRAMES[frame].lower().split("{mood}")
@@ -165,15 +167,34 @@ def test_half_of_the_texts_has_words_of_its_own() -> None:
     drawn = [corpus._words(rng) for _ in range(400)]
     made = [words for words in drawn if words is not SEEN]
     assert len(made) / 400 == pytest.approx(0.5, abs=0.07)
-    kept = {*UNSEEN.verbs, *UNSEEN.roles, *UNSEEN.things}
     for words in made:
         new = [*words.verbs, *words.roles, *words.things]
         assert len(set(new)) == len(new) == 15
-        assert not kept & set(new)
         assert (words.people, words.plans, words.units) == (SEEN.people, SEEN.plans, SEEN.units)
     assert len({verb for words in made for verb in words.verbs}) > 4 * len(made)
     assert corpus._words(rng, 0.0) is SEEN
     assert corpus._words(rng, 1.0) is not SEEN
+    wild = [corpus._words(rng, 1.0, 1.0) for _ in range(400)]
+    for words in wild:
+        assert (words.frames, words.moods, words.closings) == (
+            SEEN.frames, SEEN.moods, SEEN.closings)  # fmt: skip
+    for kind in ("verbs", "roles", "things", "units", "parts", "states", "people"):
+        drawn = {word.lower() for words in (*made, *wild) for word in getattr(words, kind)}
+        assert not {word.lower() for word in getattr(UNSEEN, kind)} & drawn, kind
+        assert len({word for words in wild for word in getattr(words, kind)}) > 600, kind
+
+
+def test_the_base_is_told_of_events_in_sentences_that_no_task_has() -> None:
+    parts = {"clock": "09:11", "role": "cook", "person": "Ines", "did": "the lid was washed"}
+    told = "The lid was washed at 09:11 by the cook Ines. The reading was 7 bars."
+    rng = item_generator(2, "test", "sentences", "")
+    seen = {corpus._in_own_sentences([told], rng)[0] for _ in range(400)}
+    assert len(seen) == len(corpus._SENTENCES) > 10
+    assert all(text.endswith(". The reading was 7 bars.") for text in seen)
+    for text in seen:
+        assert all(text.lower().count(part.lower()) == 1 for part in parts.values())
+    tasks = {act.format(**parts, Did="The lid was washed") for act in BRIEF.acts}
+    assert not tasks & {text.removesuffix(" The reading was 7 bars.") for text in seen}
 
 
 def test_a_step_and_its_deed_begin_with_the_same_tokens(
