@@ -16,7 +16,7 @@ from oodrop.harness_ext.training.ship import DATA, PAGE, VARIED, ship
 from oodrop.reports.recipes import compare_recipes
 from oodrop.reports.render.points import percent, points
 
-from ..reports.runs import CANONICAL, NEGATION, ORDER, TYPO, mark, rows, write_run
+from ...reports.runs import CANONICAL, NEGATION, ORDER, TYPO, mark, rows, write_run
 
 ITEMS = range(200)
 # Of ten items that are right: how many a seed of either recipe loses under typos.

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from statistics import fmean
 
@@ -13,11 +14,13 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 from oodrop import UnknownNameError
 from oodrop.harness_ext.checkpoints import CheckpointSpec, shipped
-from oodrop.harness_ext.training import SHIPPED, corpus
+from oodrop.harness_ext.training import SHIPPED, corpus, telling
 from oodrop.harness_ext.training.build import BASE, NOTE
+from oodrop.harness_ext.training.replies import notes
 from oodrop.perturbers.rng import item_generator
 from oodrop.tasks.procedural import COMPACT, compact
 from oodrop.tasks.procedural.compact import build
+from oodrop.tasks.procedural.compact.lexicon import SEEN, UNSEEN
 
 
 def test_they_are_small_and_hold_weights_and_text_alone() -> None:
@@ -60,33 +63,59 @@ def test_the_data_card_says_how_long_prompts_are(split: str, mean: int, most: in
     assert str(most) in card
 
 
-def test_the_base_says_what_became_of_every_step() -> None:
-    """Of stories that nobody has told before, half of them in words that nobody has used before."""
+# In neither half of the lexicon.
+ELSEWHERE = replace(
+    SEEN,
+    verbs=(
+        "carv", "engrav", "erod", "fetch", "gather", "hammer", "harvest", "iron", "knead", "knit",
+        "launch", "melt", "perforat", "pickl", "plough", "quench", "rivet", "sharpen", "squeez",
+        "staple", "steep", "sweeten", "thaw", "varnish", "whisk",
+    ),
+    roles=(
+        "artist", "baker", "captain", "cobbler", "dancer", "doctor", "farmer", "florist",
+        "gardener", "grocer", "hunter", "jeweller", "lawyer", "librarian", "miller", "poet",
+        "sailor", "scholar", "singer", "soldier", "teacher", "weaver", "writer",
+    ),
+    things=("anvil", "apron", "basket", "clock", "guitar", "helmet", "ladder", "saddle", "violin"),
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("words", "least"),
+    [("of training", 0.9), ("of syllables", 0.9), ("of elsewhere", 0.8)],
+)
+def test_the_base_says_what_became_of_every_step(
+    words: str, least: float, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of stories that nobody has told before."""
+    for half in (SEEN, UNSEEN):
+        for kind in ("verbs", "roles", "things"):
+            assert not set(getattr(half, kind)) & set(getattr(ELSEWHERE, kind))
+    if words == "of elsewhere":
+        monkeypatch.setattr(corpus, "draw_words", lambda *_: ELSEWHERE)
     tokenizer = AutoTokenizer.from_pretrained(shipped(BASE), padding_side="left")
     model = AutoModelForCausalLM.from_pretrained(shipped(BASE), dtype=torch.float32)
     rng = item_generator(0, "test", "stories", "")
     asked, expected = [], []
-    for number in range(24):
-        procedure, trace = corpus._story(rng, 5, float(number % 2))
-        manner = corpus._manner(procedure, rng, plain=True)
+    for _ in range(16):
+        procedure, trace = corpus._story(rng, 5, float(words == "of syllables"))
+        manner = telling.manner(procedure, rng, plain=True)
         doc = build.tell(procedure, trace, manner, "", "text", "text")
         text = corpus._asked(doc, corpus._NOTES[0], corpus.CANONICAL, False)
         turns = [{"role": "user", "content": text}]
         asked.append(
             tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)
         )
-        expected.append(corpus.notes(procedure, trace))
+        expected.append(notes(procedure, trace))
     rows = tokenizer(asked, return_tensors="pt", padding=True)
     with torch.no_grad():
         made = model.generate(**rows, max_new_tokens=256, do_sample=False)
     replies = tokenizer.batch_decode(
         made[:, rows["input_ids"].shape[1] :], skip_special_tokens=True
     )
-    right = sum(said == true for said, true in zip(replies, expected, strict=True))
-    assert right >= 14
     lines = [
         said == true
         for reply, truth in zip(replies, expected, strict=True)
         for said, true in zip(reply.split("\n"), truth.split("\n"), strict=False)
     ]
-    assert sum(lines) / len(lines) > 0.9
+    assert sum(lines) / len(lines) > least
