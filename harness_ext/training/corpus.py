@@ -14,6 +14,7 @@ from dataclasses import dataclass, replace
 from decimal import Decimal
 from typing import Any
 
+from oodrop.harness_ext.training.layouts import ORDERS, PROMPTS, in_own_layout, laid_out
 from oodrop.harness_ext.training.replies import (
     BOUNDS,
     compared,
@@ -23,14 +24,7 @@ from oodrop.harness_ext.training.replies import (
     in_order,
     notes,
 )
-from oodrop.harness_ext.training.telling import (
-    ORDERS,
-    PROMPTS,
-    QUESTIONS,
-    manner,
-    misspelt,
-    retold,
-)
+from oodrop.harness_ext.training.telling import QUESTIONS, manner, misspelt, retold
 from oodrop.harness_ext.training.words import MADE_UP, draw_words
 from oodrop.perturbers.rng import below, choose, permutation
 from oodrop.perturbers.variant import CANONICAL
@@ -46,6 +40,29 @@ _NOTES = (
     "Check every step of the procedure.",
     "What became of each step?",
     "Note for each step who did it and whether that was as it should be.",
+)
+# Asked from `_OWN_FROM` on as well: else any other question may be taken for one of `_ENDINGS`.
+_MORE_NOTES = (
+    "Look at every step and say how it went.",
+    "Say of each step whether it was done well.",
+    "Which steps were done as they should be, and which were not?",
+    "Is there a step at which a rule was broken?",
+    "Was each step allowed, as it was done?",
+    "Did anything go against the rules?",
+    "Hold what happened against the rules, step after step.",
+    "Were the rules kept?",
+    "Has everything been done properly here?",
+    "Write down what is right and what is wrong with each step.",
+    "Find out whether all of it went as written.",
+    "Report on every step.",
+    "Tell me if this was in order.",
+    "Would you sign this off?",
+    "Compare the two texts.",
+    "How did the work go?",
+    "Is this fine?",
+    "Give an account of the steps.",
+    "Who did which step, and may they?",
+    "For every rule, say whether it holds.",
 )
 _ORDER = (
     "List what was done in the order of time.",
@@ -64,6 +81,7 @@ _DRILL = (
 _PARTS = ((4, 0, 0), (4, 0, 0), (1, 3, 0), (1, 0, 3), (1, 1, 1))
 _DRILLS_ALONE, _DRILLS_END = 0.12, 0.5  # of the training
 _WILD, _WILD_FROM = 0.6, 0.25  # of the texts with words made up, and of the training
+_OWN, _OWN_FROM = 0.6, 0.45  # of the retold texts: layouts of the base's own; and of the training
 _INSTRUCTION = re.compile(r'You may reason first\. End with a line that reads [^\n]*?"[.]')
 
 
@@ -99,16 +117,23 @@ def pretraining_example(
         return _drill(rng, made_up)
     wild = _WILD if progress >= _WILD_FROM else 0.0
     procedure, trace = _story(rng, _steps(progress, rng), made_up, wild)
-    ask, wanted = _task(rng)
+    ask, wanted = _task(rng, progress)
     if rng.random() < 1.25 - 2.5 * progress:
         doc = build.tell(procedure, trace, manner(procedure, rng, plain=True), "", "text", "text")
-        prompt = _asked(
-            doc, choose(rng, ask), CANONICAL, ask is not _ENDINGS and rng.random() < 0.5
-        )
+        doc = _asking(doc, choose(rng, ask))
+        prompt = laid_out(doc, CANONICAL)
+        if ask is not _ENDINGS and rng.random() < 0.5:
+            prompt = _without_instruction(prompt)
         return Example(prompt, wanted(procedure, trace))
     doc = retold(procedure, trace, rng, 0.5 if wild else 0.0)
     bare = ask is not _ENDINGS and rng.random() < 0.5
-    prompt = _asked(doc, choose(rng, ask), choose(rng, (*PROMPTS, *ORDERS)), bare)
+    doc = _asking(doc, choose(rng, ask))
+    if progress >= _OWN_FROM and rng.random() < _OWN:
+        prompt = in_own_layout(doc, rng)
+    else:
+        prompt = laid_out(doc, choose(rng, (*PROMPTS, *ORDERS)))
+    if bare:
+        prompt = _without_instruction(prompt)
     if rng.random() < 0.5:
         prompt = misspelt(prompt, choose(rng, (0.03, 0.1, 0.2)), rng)
     return Example(prompt, wanted(procedure, trace), rng.random() < 0.5)
@@ -148,11 +173,13 @@ def _drilled(rng: random.Random, made_up: float) -> list[tuple[str, str]]:
     return [(f"{begun} {first}", found), *rest]
 
 
-def _task(rng: random.Random) -> tuple[tuple[str, ...], Callable[[Procedure, Trace], str]]:
+def _task(
+    rng: random.Random, progress: float
+) -> tuple[tuple[str, ...], Callable[[Procedure, Trace], str]]:
     """What is asked for, in several ways, and what replies to it."""
     draw = rng.random()
     if draw < 0.8:
-        return _NOTES, notes
+        return _NOTES if progress < _OWN_FROM else (*_NOTES, *_MORE_NOTES), notes
     return (_ORDER, in_order) if draw < 0.95 else (_ENDINGS, endings)
 
 
@@ -191,18 +218,13 @@ def _disturbed(procedure: Procedure, event: Event, rng: random.Random) -> Event:
     return event
 
 
-def _asked(doc: Doc, question: str, template: str, bare: bool) -> str:
-    """A prompt that asks for something else than a verdict; bare of the instruction, or with it."""
-    labels = ["compliant", "non-compliant"]
-    prompt = _laid_out({**doc, "question": question, "labels": labels}, template)
-    return re.sub(r"\n{3,}", "\n\n", _INSTRUCTION.sub("", prompt)).strip() if bare else prompt
+def _asking(doc: Doc, question: str) -> Doc:
+    """The document with something else to be replied than a verdict."""
+    return {**doc, "question": question, "labels": ["compliant", "non-compliant"]}
 
 
-def _laid_out(doc: Doc, template: str) -> str:
-    if template not in ORDERS:
-        return COMPACT.prompt(doc, template)
-    sections = COMPACT.prompt(doc).strip().split("\n\n")
-    return "\n\n".join(sections[n] for n in ORDERS[template])
+def _without_instruction(prompt: str) -> str:
+    return re.sub(r"\n{3,}", "\n\n", _INSTRUCTION.sub("", prompt)).strip()
 
 
 def adapter_example(doc: Doc, reasons: bool, varied: bool, rng: random.Random) -> Example:
@@ -223,7 +245,7 @@ def adapter_example(doc: Doc, reasons: bool, varied: bool, rng: random.Random) -
             procedure = replace(procedure, steps=tuple(procedure.steps[n] for n in order))
         doc = {**retold(procedure, trace, rng), **said}
         question = choose(rng, (doc["question"], *(_rewordings()[name] for name in QUESTIONS)))
-        prompt = _laid_out({**doc, "question": question}, choose(rng, (*PROMPTS, *ORDERS)))
+        prompt = laid_out({**doc, "question": question}, choose(rng, (*PROMPTS, *ORDERS)))
         if rng.random() < 0.5:
             prompt = _misspelt_above_instruction(prompt, choose(rng, (0.03, 0.1, 0.2)), rng)
     else:

@@ -10,7 +10,6 @@ from dataclasses import replace
 from oodrop.harness_ext.training.replies import BOUNDS
 from oodrop.harness_ext.training.words import LETTERS
 from oodrop.perturbers.rng import below, choose, permutation
-from oodrop.perturbers.variant import CANONICAL
 from oodrop.tasks.procedural import lexicon
 from oodrop.tasks.procedural.compact import build
 from oodrop.tasks.procedural.compact.lexicon import SEEN, UNSEEN
@@ -19,13 +18,7 @@ from oodrop.tasks.procedural.schema import Procedure, Step
 from oodrop.tasks.procedural.trace import Trace
 from oodrop.tasks.spec import Doc
 
-# The prompts and rewordings that training may see; evaluation has the others.
-PROMPTS = (
-    "t07", "t08", "t09", "t10", "t11", "t12", "layout_scenario_first", "instruction_before",
-    "structure_bullets", "structure_headers_renamed", CANONICAL,
-)  # fmt: skip
-# Orders of a canonical prompt's sections that no evaluation has: the question between the others.
-ORDERS = {"procedure_question_scenario": (0, 2, 1), "scenario_question_procedure": (1, 2, 0)}
+# The rewordings that training may see; evaluation has others.
 QUESTIONS = ("p02", "p04", "imperative")
 DISTRACTORS = tuple(
     did

@@ -101,7 +101,7 @@ def test_the_base_says_what_became_of_every_step(
         procedure, trace = corpus._story(rng, 5, float(words == "of syllables"))
         manner = telling.manner(procedure, rng, plain=True)
         doc = build.tell(procedure, trace, manner, "", "text", "text")
-        text = corpus._asked(doc, corpus._NOTES[0], corpus.CANONICAL, False)
+        text = COMPACT.prompt(corpus._asking(doc, corpus._NOTES[0]))
         turns = [{"role": "user", "content": text}]
         asked.append(
             tokenizer.apply_chat_template(turns, tokenize=False, add_generation_prompt=True)

@@ -9,7 +9,8 @@ from statistics import fmean
 import pytest
 
 from oodrop.harness_ext import training
-from oodrop.harness_ext.training import corpus, telling
+from oodrop.harness_ext.training import corpus, layouts, telling
+from oodrop.harness_ext.training.corpus import Example
 from oodrop.harness_ext.training.replies import notes
 from oodrop.harness_ext.training.words import draw_words
 from oodrop.perturbers import all_suites
@@ -28,6 +29,8 @@ _JUDGED = re.compile(
     r"|(?P<value>\d+) to (?P<bound>\d+) (?P<where>below|above|equal) at (?P<way>most|least))"
     r" (?:ok|wrong)"
 )
+
+QUESTIONS = (*corpus._NOTES, *corpus._MORE_NOTES, *corpus._ORDER, *corpus._ENDINGS)
 
 
 def test_a_note_says_wrong_where_and_only_where_a_rule_is_broken() -> None:
@@ -72,8 +75,8 @@ def test_what_results_are_measured_on_asks_in_no_way_that_was_trained_on() -> No
     for suite in (own, *(all_suites()[name] for name in ("standard-1.0", "smoke-1.0"))):
         for variant in suite.variants:
             used = set(map(str, variant.parameters.values()))
-            assert not used & {*telling.PROMPTS, *telling.QUESTIONS}, variant.slug
-            assert not {f"layout_{x}" for x in used} & set(telling.PROMPTS), variant.slug
+            assert not used & {*layouts.PROMPTS, *telling.QUESTIONS}, variant.slug
+            assert not {f"layout_{x}" for x in used} & set(layouts.PROMPTS), variant.slug
 
 
 def test_a_drill_says_of_every_part_what_comes_of_it() -> None:
@@ -122,19 +125,64 @@ def test_the_question_never_stands_first_in_what_is_trained_on() -> None:
     """That place is the evaluation's; before the last section it does stand, and at the end."""
     doc = COMPACT.docs("train")[0]
     sections = COMPACT.prompt(doc).split("\n\n")
-    for name in telling.ORDERS:
-        laid = corpus._laid_out(doc, name)
+    for name in layouts.ORDERS:
+        laid = layouts.laid_out(doc, name)
         assert sorted(laid.split("\n\n")) == sorted(s.strip() for s in sections)
         assert not laid.startswith("Question")
         assert not laid.split("\n\n")[-1].startswith("Question")
     places = []
     for example in texts(600):
-        asked = [example.prompt.find(q) for q in (*corpus._NOTES, *corpus._ORDER, *corpus._ENDINGS)]
+        asked = [example.prompt.find(question) for question in QUESTIONS]
         if max(asked) >= 0:  # no slip of the pen in the question
             places.append(max(asked) / len(example.prompt))
     assert len(places) > 300
     assert min(places) > 0.1
     assert any(place < 0.7 for place in places)
+
+
+def test_a_layout_of_its_own_says_all_and_is_no_template_of_the_tasks() -> None:
+    doc = COMPACT.docs("train")[0]
+    told = {name: COMPACT.prompt(doc, name) for name in COMPACT.templates}
+    of_the_doc = [doc["title"], *doc["facts"], *doc["events"], doc["intro"], doc["closing"]]
+    theirs = " ".join(told.values())
+    for part in (*of_the_doc, *doc["clauses"], doc["question"]):
+        theirs = theirs.replace(part, "")
+    words = f" {' '.join(re.findall('[a-z]+', theirs.lower()))} "
+    for heading in (*layouts.RULES, *layouts.RECORDS, *layouts.ASKED):
+        assert f" {heading.lower()} " not in words, heading
+    rng = item_generator(4, "test", "layouts", "")
+    drawn = [layouts.in_own_layout(doc, rng) for _ in range(600)]
+    assert len(set(drawn)) > 590
+    said = doc["question"], 'End with a line that reads either "FINAL ANSWER: compliant" or '
+    for text in drawn:
+        assert any(heading in text for heading in (*layouts.RULES, *layouts.RECORDS))
+        for part in (*of_the_doc, *said, "Steps that are not mentioned did not happen."):
+            assert text.count(part) == 1, part
+        for clause in doc["clauses"]:
+            name, rule = clause.rstrip(".").split(": ")
+            assert re.search(rf"(?i)\b{name}\b.{{1,5}}{rule}", text), clause
+        assert text.index(doc["question"]) > min(map(text.index, (doc["title"], doc["intro"])))
+
+
+def test_layouts_of_its_own_come_late_and_for_the_base_alone() -> None:
+    rng = item_generator(6, "test", "late", "")
+
+    def share(texts: list[Example]) -> float:
+        headings = (*layouts.RULES, *layouts.RECORDS)
+        return fmean(any(heading in e.prompt for heading in headings) for e in texts)
+
+    assert share([corpus.pretraining_example(rng, 0.44) for _ in range(200)]) == 0
+    assert share([corpus.pretraining_example(rng, 0.9) for _ in range(400)]) > 0.5
+    docs = COMPACT.docs("train")[:200]
+    assert share([corpus.adapter_example(doc, True, True, rng) for doc in docs]) == 0
+
+
+def test_what_the_base_is_asked_no_task_asks() -> None:
+    rewordings = COMPACT.wordings["segments"]["question"].values()
+    inverted = [said["question"] for said in COMPACT.wordings["inversions"].values()]
+    asked = {*rewordings, *inverted, *(doc["question"] for doc in COMPACT.docs("test"))}
+    assert len(asked) > 6
+    assert not asked & set(QUESTIONS)
 
 
 def test_half_of_the_texts_has_words_of_its_own() -> None:
