@@ -89,8 +89,9 @@ def train_adapter(
     model = new_adapter(LlamaForCausalLM.from_pretrained(base, dtype=torch.float32), seed)
     rows = adapter_rows(tokenizer, recipe, seed, schedule.batch)
     fit(model.to(device), rows, schedule, folder / STATE, tell, of)
-    # Else a path of this machine.
-    model.peft_config["default"].base_model_name_or_path = base.name
+    config = model.peft_config["default"]
+    config.base_model_name_or_path = base.name  # else a path of this machine
+    config.target_modules = _TARGETS  # else a set, in an order of this process
     model.to(torch.bfloat16).save_pretrained(str(folder), save_embedding_layers=False)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -15,6 +16,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from oodrop.harness_ext.cli.app import run
+from oodrop.harness_ext.training import adapters
 from oodrop.harness_ext.training.build import BASE, NOTE
 from oodrop.harness_ext.training.fit import STATE
 
@@ -39,6 +41,8 @@ def test_the_command_trains_and_does_nothing_twice(
             f for f in (place / name).rglob("*") if f.suffix in (".json", ".md", ".jinja")
         )
         assert not any(str(tmp_path) in f.read_text("utf-8") for f in texts_there)
+    said = json.loads((place / "heuristic" / "adapter_config.json").read_text("utf-8"))
+    assert said["target_modules"] == adapters._TARGETS
     weights = (place / BASE / "model.safetensors").stat().st_mtime_ns
     assert run([*COMMAND, "-o", str(place)]) == 0
     assert "heuristic: trained already" in capsys.readouterr().out
