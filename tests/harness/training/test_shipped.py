@@ -69,7 +69,7 @@ ELSEWHERE = replace(
     verbs=(
         "dig", "engrav", "erod", "fetch", "gather", "hammer", "harvest", "iron", "knead", "knit",
         "launch", "melt", "perforat", "pickl", "plough", "hang", "plant", "sharpen", "squeez",
-        "staple", "steep", "sweeten", "thaw", "twist", "whisk",
+        "staple", "steep", "sweeten", "thaw", "toast", "whisk",
     ),
     roles=(
         "artist", "baker", "captain", "cobbler", "dancer", "doctor", "farmer", "florist",
