@@ -1,7 +1,8 @@
-"""A built run that tests may damage, and a short way to read one."""
+"""A built run that tests may damage, a bundle of one, and a short way to read one."""
 
 from __future__ import annotations
 
+import shutil
 from collections.abc import Callable
 from pathlib import Path
 
@@ -10,6 +11,7 @@ import pytest
 from oodrop.reports.build import build_report
 from oodrop.reports.model import Report
 
+from .bundling import submit
 from .runs import write_checkpoint
 
 
@@ -27,3 +29,16 @@ def read_fixture() -> Callable[..., Report]:
 def alpha(tmp_path: Path) -> Path:
     """Folder of a complete checkpoint named alpha."""
     return write_checkpoint(tmp_path, "alpha")
+
+
+@pytest.fixture(scope="module")
+def sealed(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A bundle that no test may change."""
+    folder = tmp_path_factory.mktemp("sealed")
+    return submit(write_checkpoint(folder, "alpha"), folder / "bundle")
+
+
+@pytest.fixture
+def bundle(sealed: Path, tmp_path: Path) -> Path:
+    """A copy that a test may change."""
+    return Path(shutil.copytree(sealed, tmp_path / "bundle"))

@@ -1,0 +1,34 @@
+"""Bundles of written runs, for the tests that read, change and search them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from oodrop import DataError
+from oodrop.reports.bundle.manifest import names_in
+from oodrop.reports.bundle.verify import verify_bundle
+from oodrop.reports.bundle.write import write_bundle
+
+SECRET = "hunter2-is-not-a-password"  # noqa: S105  # planted, to be looked for
+OTHER = "correct-horse-battery"
+KEY = "hf_" + "aB3" * 12
+HOME = "/".join(("", "home", "ada.l", "models"))  # of nobody
+
+
+def submit(run: Path, bundle: Path, **how: Any) -> Path:
+    """A bundle with few resamples."""
+    return write_bundle(run, bundle, resamples=100, **how).folder
+
+
+def refused(bundle: Path, match: str) -> None:
+    with pytest.raises(DataError, match=match):
+        verify_bundle(bundle)
+
+
+def everywhere(bundle: Path) -> Iterator[tuple[str, bytes]]:
+    for name in names_in(bundle):
+        yield name, name.encode() + (bundle / name).read_bytes()
