@@ -85,7 +85,7 @@ def _in_own_sentences(events: Sequence[str], rng: random.Random) -> list[str]:
 
     def said(found: re.Match[str]) -> str:
         did = found["did"]
-        parts = {**found.groupdict(), "Did": did, "did": f"{did[0].lower()}{did[1:]}"}
+        parts = {**found.groupdict(), "did": f"{did[0].lower()}{did[1:]}"}
         text = (one or choose(rng, _SENTENCES)).format(**parts)
         return f"{text[0].upper()}{text[1:]}"
 
