@@ -9,7 +9,7 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check install --quiet --constr
 export HF_HUB_OFFLINE := 1
 export OMP_NUM_THREADS ?= 2
 
-.PHONY: help demo demo-full test test-all lint format data reference-checkpoints reference-results clean
+.PHONY: help demo demo-full test test-all lint format data reference-checkpoints reference-seeds reference-results clean
 help: ## Show this list.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed 's/:.*##/\t/' | expand -t 14
 
@@ -56,13 +56,16 @@ reference-checkpoints: $(VENV)/.demo ## Train the reference checkpoints of one s
 
 SEEDS := 0 1 2 3 4
 VARIED_SEEDS := 0 1
-reference-results: $(VENV)/.demo ## Train five seeds on the shipped base, two of the varied recipes, compare them, ship the median one, in hours; resumes.
+TRAINED := harness_ext/training/seeds
+reference-seeds: $(VENV)/.demo ## Train the adapters of all seeds on the shipped base, those that are not there, in hours; resumes.
 	@for seed in $(SEEDS); do $(BIN)/oodrop train-reference --seed $$seed --base oodrop:base \
-	    --output runs/reference/seed-$$seed || exit 1; done
+	    --output $(TRAINED)/seed-$$seed || exit 1; done
 	@for seed in $(VARIED_SEEDS); do $(BIN)/oodrop train-reference --seed $$seed --base oodrop:base \
-	    --recipes engaged_varied,heuristic_varied --output runs/reference/seed-$$seed || exit 1; done
-	@$(BIN)/oodrop run harness_ext/training/seeds.yaml --output runs/reference/evaluation
-	@$(BIN)/python -m oodrop.harness_ext.training.ship runs/reference
+	    --recipes engaged_varied,heuristic_varied --output $(TRAINED)/seed-$$seed || exit 1; done
+
+reference-results: reference-seeds ## Compare the adapters of all seeds and ship the median pair, in an hour; resumes.
+	@$(BIN)/oodrop run harness_ext/training/seeds.yaml --output runs/reference-results
+	@$(BIN)/python -m oodrop.harness_ext.training.ship $(TRAINED) runs/reference-results
 
 clean: ## Remove the environment and caches; runs stay.
 	rm -rf $(VENV) build dist .mypy_cache .ruff_cache .pytest_cache

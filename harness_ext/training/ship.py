@@ -1,7 +1,7 @@
 """Takes the pair of the median seed into the package, with the figures of all seeds.
 
-``python -m oodrop.harness_ext.training.ship FOLDER``, the last step of ``make reference-results``:
-FOLDER has the trained seeds and their ``evaluation``.
+``python -m oodrop.harness_ext.training.ship SEEDS RUN``, the last step of ``make
+reference-results``: the trained seeds, and the run that evaluated them.
 """
 
 from __future__ import annotations
@@ -31,20 +31,20 @@ PAGE, DATA, VARIED = "RESULTS.md", "results.json", "results_varied.json"
 _KEPT = ("adapter_config.json", "adapter_model.safetensors", NOTE)
 
 
-def ship(trained: Path, to: Path = HERE) -> None:
+def ship(trained: Path, run: Path, to: Path = HERE) -> None:
     """Compare the seeds, write the page of results, take in both adapters of the median seed.
 
     Args:
-        trained: has ``seed-K/RECIPE`` for every seed and recipe, and ``evaluation``, which has the
-            varied recipes too.
+        trained: has ``seed-K/RECIPE`` for every seed and recipe.
+        run: has the answers of ``RECIPE-K`` for all of them, the varied recipes too.
         to: gets the page, its data, and the adapters with their cards under ``shipped``.
 
     Raises:
-        DataError: when the evaluation cannot be used.
+        DataError: when the run cannot be used.
         NotComparableError: when its checkpoints did not answer the same items.
     """
     found, varied = (
-        compare_recipes([trained / "evaluation"], a=f"heuristic{told}-*", b=f"engaged{told}-*")
+        compare_recipes([run], a=f"heuristic{told}-*", b=f"engaged{told}-*")
         for told in ("", "_varied")
     )
     place = median_seed(found)
@@ -117,4 +117,4 @@ def _spread(each: Sequence[float], words: Callable[[float], str]) -> str:
 
 
 if __name__ == "__main__":
-    ship(Path(sys.argv[1]))
+    ship(Path(sys.argv[1]), Path(sys.argv[2]))
