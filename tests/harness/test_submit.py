@@ -15,8 +15,8 @@ import pytest
 from oodrop.harness_ext.cli.app import run as oodrop
 from oodrop.harness_ext.verify import verify_raw
 
+from ..reports.bundling import reseal
 from ..reports.runs import rehash, sha256
-from ..reports.test_bundle import reseal
 
 MODELS = ("oodrop-oracle", "oodrop-bow")
 

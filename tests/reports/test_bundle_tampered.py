@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 import os
 import shutil
@@ -13,10 +12,10 @@ from typing import Any
 import pytest
 
 from oodrop import DataError
-from oodrop.reports.bundle.manifest import check_names, entries, names_in, read_manifest
+from oodrop.reports.bundle.manifest import check_names, names_in, read_manifest
 from oodrop.reports.bundle.verify import is_bundle, same, verify_bundle
 
-from .bundling import refused
+from .bundling import refused, reseal
 from .runs import (
     TYPO,
     Row,
@@ -29,23 +28,6 @@ from .runs import (
 )
 
 EACH = 4  # bytes that are flipped in each file
-
-
-def reseal(bundle: Path, edit: Callable[[dict[str, Any]], Any] = lambda manifest: None) -> None:
-    """List the files of a bundle anew, as someone does who tampers with care."""
-    path = bundle / "manifest.json"
-    body = json.loads(path.read_text())
-    body["files"] = [vars(entry) for entry in entries(bundle)]
-    edit(body)
-    write_sealed(path, body)
-
-
-def write_sealed(path: Path, body: dict[str, Any]) -> None:
-    """Any content as a manifest with the right seal."""
-    body.pop("seal", None)
-    plain = (json.dumps(body, indent=1, sort_keys=True) + "\n").encode()
-    whole = {**body, "seal": hashlib.sha256(plain).hexdigest()}
-    path.write_text(json.dumps(whole, indent=1, sort_keys=True) + "\n")
 
 
 def test_a_flipped_byte_in_any_file_is_caught(sealed: Path, bundle: Path) -> None:
