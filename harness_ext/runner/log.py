@@ -23,17 +23,18 @@ class Reporter(Protocol):
 
 
 class Pace:
-    """Rate and remaining time of answers as they come."""
+    """Rate and remaining time of answers as they come, stage after stage."""
 
     def __init__(self) -> None:
         self._began = self._told = time.monotonic()
-        self._first: int | None = None
+        self._first = self._last = self._needed = 0
 
     def line(self, there: int, needed: int) -> str | None:
         """A line of progress once a minute; None in between and at the end."""
         now = time.monotonic()
-        if self._first is None or there < self._first:
-            self._first, self._began, self._told = there, now, now
+        if needed != self._needed or there < self._last:  # another stage, with a clock of its own
+            self._first, self._needed, self._began, self._told = there, needed, now, now
+        self._last = there
         if now - self._told < _EVERY or there >= needed:
             return None
         self._told = now
