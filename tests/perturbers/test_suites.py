@@ -55,7 +55,18 @@ SMOKE = (
 )
 
 
-@pytest.mark.parametrize(("name", "slugs"), [("standard-1.0", STANDARD), ("smoke-1.0", SMOKE)])
+MEANING = ("control_threshold", "control_negation", "control_contrast")
+
+
+@pytest.mark.parametrize(
+    ("name", "slugs"),
+    [
+        ("standard-1.0", STANDARD),
+        ("standard-1.1", (*STANDARD[:2], *MEANING, *STANDARD[2:])),
+        ("smoke-1.0", SMOKE),
+        ("smoke-1.1", (*SMOKE[:2], *MEANING, *SMOKE[2:])),
+    ],
+)
 def test_a_published_suite_is_what_it_was(name: str, slugs: tuple[str, ...]) -> None:
     """Results are compared within a suite: another list is another suite, of another name."""
     assert tuple(v.slug for v in get_suite(name).variants) == slugs
@@ -64,8 +75,15 @@ def test_a_published_suite_is_what_it_was(name: str, slugs: tuple[str, ...]) -> 
 
 def test_suites_contain_one_another_as_they_say() -> None:
     variants = {name: list(suite.variants) for name, suite in all_suites().items()}
-    assert [v for v in variants["smoke-1.0"] if v not in variants["standard-1.0"]] == []
-    assert [v for v in variants["standard-1.0"] if v not in variants["full-1.0"]] == []
+    for part, whole in (
+        ("smoke-1.0", "standard-1.0"),
+        ("standard-1.0", "full-1.0"),
+        ("smoke-1.0", "smoke-1.1"),
+        ("smoke-1.1", "standard-1.1"),
+        ("standard-1.0", "standard-1.1"),
+        ("standard-1.1", "full-1.0"),
+    ):
+        assert [v for v in variants[part] if v not in variants[whole]] == []
 
 
 def test_natural_suites_have_no_adversary_and_nothing_that_places_the_gold() -> None:
@@ -86,7 +104,7 @@ def test_a_file_of_ones_own(tmp_path: Path) -> None:
 
 def test_an_unknown_suite_lists_what_there_is() -> None:
     with pytest.raises(
-        UnknownNameError, match=r"unknown suite 'smoke-1\.2'; there are: smoke-1\.0"
+        UnknownNameError, match=r"unknown suite 'smoke-1\.2'; there are: smoke-1\.1, smoke-1\.0"
     ):
         get_suite("smoke-1.2")
 
