@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Literal
 
@@ -17,10 +17,24 @@ from oodrop.reports.render.points import (
     points,
 )
 from oodrop.reports.render.rows import Row, rows
-from oodrop.reports.statistics import Accuracy, Drop, Interval, NoiseFloor
+from oodrop.reports.statistics import Accuracy, Drop, Interval, NoiseFloor, Sensitivity
 from oodrop.reports.statistics.decisions.decision import Verdict as Decision
 
-Tone = Literal["uninformative", "drop", "gain", "no drop shown", "no verdict", "placebo moved"]
+Tone = Literal[
+    "uninformative",
+    "drop",
+    "gain",
+    "no drop shown",
+    "no verdict",
+    "placebo moved",
+    "not noticed",
+    "noticed",
+]
+_NOTICED: tuple[tuple[Tone, str], ...] = (
+    ("not noticed", "does not notice a changed meaning"),
+    ("noticed", "notices a changed meaning"),
+    ("no verdict", "not clear whether it notices a changed meaning"),
+)
 
 
 @dataclass(frozen=True)
@@ -60,6 +74,7 @@ def verdicts(task: TaskReport) -> tuple[Verdict, ...]:
                 found,
                 floors.get(a.checkpoint),
                 [s for s in task.stopped if s.checkpoint == a.checkpoint],
+                [s for s in task.questions.sensitivity if s.checkpoint == a.checkpoint],
             ),
         )
         for k, a in enumerate(task.analysis.accuracies)
@@ -91,6 +106,7 @@ def _findings(
     found: tuple[Row, ...],
     floor: NoiseFloor | None,
     gates: list[StoppedVariant],
+    controls: list[Sensitivity],
 ) -> tuple[Finding, ...]:
     if accuracy.uninformative:
         return (_uninformative(accuracy),)
@@ -104,7 +120,33 @@ def _findings(
     ]
     apart = dict.fromkeys(r.family for r in found if r.family not in pooled)
     others = [_unpooled(family, k, found) for family in apart]
-    return (*families, *others) or (Finding("no verdict", "no verdict", ": no variants were run"),)
+    noticing = _noticing([s for s in controls if s.noticed.n])
+    return (*families, *noticing, *others) or (
+        Finding("no verdict", "no verdict", ": no variants were run"),
+    )
+
+
+def _noticing(controls: list[Sensitivity]) -> Iterator[Finding]:
+    """Whether answers follow when the right one changes; without that, a small drop is no merit."""
+    tones = [_follows(s) for s in controls]
+    for tone, lead in _NOTICED:
+        mine = [s for s, one in zip(controls, tones, strict=True) if one == tone]
+        if mine:
+            shares = ", ".join(f"{percent(s.noticed.estimate or 0.0)} ({s.name})" for s in mine)
+            rest = (
+                f" under {len(mine)} of {count(len(controls), 'control')} changing the right "
+                f"answer: of the changed items {shares} are right before and after"
+            )
+            beware = "; a small drop then does not show that it reads"
+            yield Finding(tone, lead, rest + (beware if tone == "not noticed" else ""))
+
+
+def _follows(control: Sensitivity) -> Tone:
+    """Of the items that are right before the change: are more right, or more wrong, after it?"""
+    after, before_only = control.noticed.interval, control.blind.interval
+    if after and before_only and after.high < before_only.low:
+        return "not noticed"
+    return "noticed" if after and before_only and after.low > before_only.high else "no verdict"
 
 
 def _uninformative(accuracy: Accuracy) -> Finding:

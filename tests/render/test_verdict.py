@@ -5,7 +5,7 @@ from dataclasses import replace
 import pytest
 
 from oodrop.reports.render import verdicts
-from oodrop.reports.statistics import Interval, VariantInfo
+from oodrop.reports.statistics import Interval, Rate, Sensitivity, VariantInfo
 
 
 @pytest.fixture(scope="module")
@@ -143,3 +143,66 @@ def _moved(task):
 def test_no_variants(make_task):
     task = make_task(checkpoints=1, variants=(), most=0)
     assert verdicts(task)[0].findings[0].text == "no verdict: no variants were run"
+
+
+def _share(low, high):
+    middle = (low + high) / 2
+    interval = Interval(middle, low, high, 0.01, "score_ess", 0.95, 200, 24, 24.0, 9)
+    return Rate(middle, interval, 200, 24, 24.0, ())
+
+
+def _control(checkpoint, name, both, before_only):
+    before = _share(0.9, 0.98)
+    return Sensitivity("t", "acc", checkpoint, name, before, before, both, before_only)
+
+
+FOLLOWS, STAYS, UNCLEAR = (
+    (_share(0.8, 0.9), _share(0.02, 0.08)),
+    (_share(0.0, 0.04), _share(0.86, 0.96)),
+    (_share(0.3, 0.5), _share(0.45, 0.6)),
+)
+
+
+def noticing(task, *controls):
+    """What the verdict says of controls that change the right answer."""
+    (name,) = (a.checkpoint for a in task.analysis.accuracies)
+    found = [_control(name, f"control_{k}", *shares) for k, shares in enumerate(controls)]
+    other = _control("another", "control_0", *STAYS)
+    task = replace(task, questions=replace(task.questions, sensitivity=(other, *found)))
+    return [f for f in verdicts(task)[0].findings if "right answer" in f.rest]
+
+
+def test_a_checkpoint_whose_answers_stay_does_not_notice(task):
+    (finding,) = noticing(task, STAYS, STAYS)
+    assert finding.tone == "not noticed"
+    assert finding.text == (
+        "does not notice a changed meaning under 2 of 2 controls changing the right answer: of "
+        "the changed items 2.0% (control_0), 2.0% (control_1) are right before and after; a small "
+        "drop then does not show that it reads"
+    )
+
+
+def test_a_checkpoint_whose_answers_follow_notices(task):
+    (finding,) = noticing(task, FOLLOWS)
+    assert finding.tone == "noticed"
+    assert finding.text == (
+        "notices a changed meaning under 1 of 1 control changing the right answer: of the "
+        "changed items 85.0% (control_0) are right before and after"
+    )
+
+
+def test_controls_that_disagree_are_told_apart(task):
+    found = noticing(task, FOLLOWS, UNCLEAR, STAYS, FOLLOWS)
+    assert [(f.tone, f.rest[:13]) for f in found] == [
+        ("not noticed", " under 1 of 4"),
+        ("noticed", " under 2 of 4"),
+        ("no verdict", " under 1 of 4"),
+    ]
+    assert noticing(task) == []
+
+
+def test_few_clusters_or_no_changed_item_decide_nothing(task):
+    few, none = (replace(_share(0.0, 0.0), interval=None, n=n) for n in (30, 0))
+    (finding,) = noticing(task, (few, STAYS[1]), (none, none))
+    assert finding.tone == "no verdict"
+    assert finding.rest.startswith(" under 1 of 1 control ")
