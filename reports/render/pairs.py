@@ -8,7 +8,7 @@ from oodrop.reports.model import TaskReport
 from oodrop.reports.render.points import count, points, span
 from oodrop.reports.render.tables import Table
 from oodrop.reports.render.verdict import Finding, bounds_words, size
-from oodrop.reports.statistics import EngagementQuestion, Interval, PairQuestions
+from oodrop.reports.statistics import EngagementQuestion, Equivalence, Interval, PairQuestions
 from oodrop.reports.statistics.columns import ALL
 
 # Sentences in the verdict; the table has all pairs.
@@ -106,13 +106,24 @@ def _others(pairs: PairQuestions) -> Iterator[Finding]:
     """How many pairs are not compared, and why."""
     others = [c for c in pairs.ceilings if not c.equivalent]
     if others:
-        differ = sum(bool(c.different) for c in others)
-        margin = f"{100.0 * pairs.margin:g} points"
-        why = [f"{differ} with different canonical accuracies"] * (differ > 0)
-        if unclear := len(others) - differ:
-            why.append(f"{unclear} not shown to be equivalent within {margin}")
+        differ = [c for c in others if c.different]
+        unclear = [c for c in others if not c.different]
+        equal = f"not shown to be equivalent within {100.0 * pairs.margin:g} points"
+        why = [
+            f"{len(some)} {words}{_names(some)}"
+            for some, words in ((differ, "with different canonical accuracies"), (unclear, equal))
+            if some
+        ]
         lead = f"{len(others)} of {count(len(pairs.ceilings), 'pair')} not compared"
         yield Finding("no verdict", lead, f": {', '.join(why)}")
+
+
+def _names(some: list[Equivalence]) -> str:
+    """Which pairs, by how many points the first is better; nothing where they are too many."""
+    if len(some) > _MOST:
+        return ""
+    told = (f"{c.a} and {c.b}, {points(c.estimate)}" for c in some)
+    return f" ({'; '.join(told)})"
 
 
 def _row(question: EngagementQuestion) -> tuple[str, ...]:

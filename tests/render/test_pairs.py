@@ -51,18 +51,34 @@ def test_a_sentence_per_pair_and_the_others_counted(task):
     assert others.text.startswith("5 of 6 pairs not compared: ")
     differ = sum(bool(c.different) for c in task.questions.pairs.ceilings if not c.equivalent)
     assert differ == 5
-    assert others.rest == ": 5 with different canonical accuracies"
+    assert others.rest.startswith(": 5 with different canonical accuracies (")
+    assert f"; {named(apart(task)[-1])})" in others.rest
+
+
+def apart(task):
+    return [c for c in task.questions.pairs.ceilings if not c.equivalent]
+
+
+def named(found):
+    return f"{found.a} and {found.b}, {points(found.estimate)}"
 
 
 def test_why_pairs_are_not_compared(task):
-    apart = [c for c in task.questions.pairs.ceilings if not c.equivalent]
-    unclear = tuple(replace(c, different=False) for c in apart)
-    (both,) = pair_findings(with_pairs(task, asked=(), ceilings=(*unclear[:2], *apart[2:])))
+    differ = apart(task)
+    unclear = tuple(replace(c, different=False) for c in differ)
+    (both,) = pair_findings(with_pairs(task, asked=(), ceilings=(*unclear[:2], *differ[2:])))
     assert both.rest == (
-        ": 3 with different canonical accuracies, 2 not shown to be equivalent within 3 points"
+        f": 3 with different canonical accuracies ({'; '.join(map(named, differ[2:]))}), "
+        "2 not shown to be equivalent within 3 points "
+        f"({'; '.join(map(named, unclear[:2]))})"
     )
     (only,) = pair_findings(with_pairs(task, asked=(), ceilings=unclear[:1]))
-    assert only.text == "1 of 1 pair not compared: 1 not shown to be equivalent within 3 points"
+    assert only.text == (
+        "1 of 1 pair not compared: 1 not shown to be equivalent within 3 points "
+        f"({named(unclear[0])})"
+    )
+    (many,) = pair_findings(with_pairs(task, asked=(), ceilings=unclear[:1] * 7))
+    assert many.rest == ": 7 not shown to be equivalent within 3 points"
 
 
 def test_other_verdicts_have_their_own_words(task):
