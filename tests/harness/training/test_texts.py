@@ -3,19 +3,16 @@
 from __future__ import annotations
 
 import re
-from pathlib import Path
 from statistics import fmean
 
 import pytest
 
-from oodrop.harness_ext import training
 from oodrop.harness_ext.training import corpus, layouts, telling
 from oodrop.harness_ext.training.corpus import Example
 from oodrop.harness_ext.training.replies import notes
 from oodrop.harness_ext.training.words import draw_words
-from oodrop.perturbers import all_suites
+from oodrop.perturbers import get_suite
 from oodrop.perturbers.rng import item_generator
-from oodrop.perturbers.suites import read_suite
 from oodrop.tasks.procedural import COMPACT, lexicon
 from oodrop.tasks.procedural.check import check
 from oodrop.tasks.procedural.compact import build
@@ -71,12 +68,10 @@ def test_the_base_never_sees_a_verdict_nor_the_other_half(monkeypatch: pytest.Mo
 
 
 def test_what_results_are_measured_on_asks_in_no_way_that_was_trained_on() -> None:
-    own = read_suite(Path(training.__file__).parent / "suite.yaml")
-    for suite in (own, *(all_suites()[name] for name in ("standard-1.0", "smoke-1.0"))):
-        for variant in suite.variants:
-            used = set(map(str, variant.parameters.values()))
-            assert not used & {*layouts.PROMPTS, *telling.QUESTIONS}, variant.slug
-            assert not {f"layout_{x}" for x in used} & set(layouts.PROMPTS), variant.slug
+    for variant in get_suite("standard-1.1").variants:
+        used = set(map(str, variant.parameters.values()))
+        assert not used & {*layouts.PROMPTS, *telling.QUESTIONS}, variant.slug
+        assert not {f"layout_{x}" for x in used} & set(layouts.PROMPTS), variant.slug
 
 
 def test_a_drill_says_of_every_part_what_comes_of_it() -> None:
